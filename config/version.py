@@ -1,0 +1,3 @@
+"""The version of Tollgate, written once."""
+
+VERSION = "0.1.0"
