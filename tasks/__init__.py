@@ -1,0 +1,1 @@
+"""What may be queued, and under which promise."""

@@ -1,0 +1,62 @@
+"""Every Redis key's name, computed here and typed nowhere else.
+
+All keys share one prefix, so that several systems (or test runs) can share a server and an ACL can name what the
+ingress may touch.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The names of all Redis keys under one prefix."""
+
+    prefix: str
+
+    @property
+    def journal(self) -> str:
+        """The stream of accepted requests: the one key that is no projection."""
+        return f"{self.prefix}journal"
+
+    @property
+    def journal_rejected(self) -> str:
+        """The stream of entries that intake refused as forged or broken."""
+        return f"{self.prefix}journal.rejected"
+
+    @property
+    def epoch(self) -> str:
+        """The projections' epoch; its absence tells the dispatcher that Redis has forgotten everything."""
+        return f"{self.prefix}epoch"
+
+    @property
+    def dispatcher_pulse(self) -> str:
+        """The dispatcher's last sign of life, for readiness and the operators."""
+        return f"{self.prefix}pulse:dispatcher"
+
+    def api_key(self, key_id: str) -> str:
+        """The projected record of one API key."""
+        return f"{self.prefix}apikey:{key_id}"
+
+    def rate(self, client_id: str) -> str:
+        """The token bucket of one client."""
+        return f"{self.prefix}rate:{client_id}"
+
+    def idempotency(self, scope: str) -> str:
+        """The idempotency record of one (client, route, key), named by its keyed hash."""
+        return f"{self.prefix}idem:{scope}"
+
+    def job_view(self, job_id: str) -> str:
+        """The sealed view of a job."""
+        return f"{self.prefix}view:{job_id}"
+
+    def payment_view(self, payment_id: str) -> str:
+        """The sealed view of a payment."""
+        return f"{self.prefix}view:{payment_id}"
+
+    def waiters(self, job_id: str) -> str:
+        """The expiring stream that wakes those who wait for a job's outcome."""
+        return f"{self.prefix}wait:{job_id}"
+
+    def breaker(self, name: str) -> str:
+        """The shared state of one circuit breaker."""
+        return f"{self.prefix}breaker:{name}"

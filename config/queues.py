@@ -1,0 +1,17 @@
+"""The queues, and which process serves which.
+
+Separate worker processes serve Stripe calls that a shopper waits for, other Stripe calls, and database-only work, so
+that one hanging endpoint cannot fill every thread.
+"""
+
+PAYMENTS = "payments"
+REFUNDS = "refunds"
+INVOICES = "invoices"
+WEBHOOKS = "webhooks"
+NOTIFICATIONS = "notifications"
+MAINTENANCE = "maintenance"
+
+QUEUES = (PAYMENTS, REFUNDS, INVOICES, WEBHOOKS, NOTIFICATIONS, MAINTENANCE)
+SHOPPER_WAITS = (PAYMENTS,)
+DATABASE_ONLY = (WEBHOOKS,)
+OTHER_STRIPE_CALLS = (REFUNDS, INVOICES, NOTIFICATIONS, MAINTENANCE)

@@ -1,0 +1,26 @@
+"""The jobs of Stripe's webhooks."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from config import queues
+from tasks.contracts.job import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvent:
+    """Apply one event. The body is kept as the bytes that Stripe signed: it can't be refused for what it holds."""
+
+    # Stripe itself redelivers for three days; an event may wait as long for its payment.
+    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=72 * 3600.0, batch=50)
+
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the body as it came."""
+        return self.body
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> Self:
+        """Take the body as it came."""
+        return cls(payload)

@@ -1,0 +1,97 @@
+"""Views: what the website may read of a job or a payment, sealed in Redis and never older over newer.
+
+A view lies in Redis as a hash of its epoch `e`, its version `v` and the sealed bytes `d`. They are bound to the key and
+to epoch and version, so that nobody who can write Redis can put an old view, or another's, in its place.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from config.errors import SealBrokenError
+from config.keyring import Keyring
+from config.sealing import place, seal, unseal
+
+FIRST_VERSION = 0  # of the view that the accept script writes; everything projected is newer
+FINAL_JOB_STATES = frozenset({"done", "refused", "dead", "cancelled"})
+# What ends a wait: a final state, or `checking`, which may take minutes.
+WAKING_JOB_STATES = FINAL_JOB_STATES | {"checking"}
+
+
+class SealedView:
+    """Sealing and opening, shared by all views; base of frozen dataclasses of JSON values."""
+
+    __slots__ = ()
+
+    def seal(self, ring: Keyring, key: str, epoch: int, version: int) -> bytes:
+        """Return the view's bytes for that Redis key, epoch and version."""
+        fields = dataclasses.asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
+        plaintext = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+        return seal(ring, plaintext, _where(key, epoch, version))
+
+    @classmethod
+    def open(cls, ring: Keyring, key: str, fields: Mapping[bytes, bytes]) -> Self:
+        """Open what lies under a Redis key.
+
+        Raises:
+            SealBrokenError: if it was not written by us for this key, epoch and version.
+            KeyringError: if its key is not in the ring.
+        """
+        try:
+            epoch, version, sealed = int(fields[b"e"]), int(fields[b"v"]), fields[b"d"]
+        except (KeyError, ValueError):
+            raise SealBrokenError(f"what lies under {key} is no view") from None
+        return cls(**json.loads(unseal(ring, sealed, _where(key, epoch, version))))
+
+
+def _where(key: str, epoch: int, version: int) -> bytes:
+    return place("view", key, str(epoch), str(version))
+
+
+@dataclass(frozen=True, slots=True)
+class JobView(SealedView):
+    """A job as its client may see it.
+
+    Args:
+        state: `accepted` until the row exists, then the row's state.
+        problem: why it was refused or died, as `{code, detail}`, else None.
+        created_at: RFC 3339, UTC.
+    """
+
+    id: str
+    client_id: str
+    kind: str
+    state: str
+    subject_id: str
+    attempts: int
+    problem: Mapping[str, Any] | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentView(SealedView):
+    """A payment as its client may see it.
+
+    Args:
+        amount: minor units, as asked; likewise the amounts received and refunded.
+        client_secret: for Stripe.js, once the PaymentIntent exists.
+        decline: `{code, message}` with words fit for the customer, after a decline.
+    """
+
+    id: str
+    client_id: str
+    job_id: str
+    status: str
+    amount: int
+    amount_received: int
+    amount_refunded: int
+    currency: str
+    booking_reference: str
+    stripe_payment_intent: str | None
+    client_secret: str | None
+    decline: Mapping[str, str] | None
+    created_at: str
+    updated_at: str
