@@ -1,0 +1,1 @@
+"""What is remembered, and what may change: tables, states and their tables of moves, migrations."""

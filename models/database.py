@@ -1,0 +1,42 @@
+"""Connections: one engine a process, with a bounded pool and a time limit on everything."""
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+
+from config.settings import DatabaseSettings
+
+# A session that forgets its transaction must not hold row locks for ever.
+IDLE_IN_TRANSACTION_SECONDS = 30.0
+# A frozen peer is noticed after some 9 s without an answer to keepalives, since no query timeout covers a dead link.
+_KEEPALIVES = {"keepalives": 1, "keepalives_idle": 3, "keepalives_interval": 2, "keepalives_count": 3}
+TCP_USER_TIMEOUT_MS = 10_000  # the same for data that was sent and is never acknowledged
+MILLISECONDS = 1000
+
+
+def psycopg_url(url: str) -> str:
+    """Return the address with the driver named, whichever common form it was given in."""
+    return make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+
+
+def create_database_engine(settings: DatabaseSettings, application: str) -> Engine:
+    """Return an engine whose connections limit their statements and locks, and are checked before use."""
+    limits = {
+        "statement_timeout": settings.statement_timeout,
+        "lock_timeout": settings.lock_timeout,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS,
+    }
+    return create_engine(
+        psycopg_url(settings.url),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": settings.connect_timeout,
+            "application_name": f"tollgate {application}",
+            "options": " ".join(f"-c {name}={int(value * MILLISECONDS)}" for name, value in limits.items())
+            + " -c timezone=UTC",
+            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+            **_KEEPALIVES,
+        },
+    )

@@ -1,0 +1,89 @@
+"""Payments: ours, and what we know of their PaymentIntents."""
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Instant, Recorded, one_of
+from models.states import Moves
+
+# Everything may still become `canceled` or `paid` while money has not moved; nothing leads from `paid` back.
+_OPEN = frozenset(
+    {
+        "requires_confirmation",
+        "requires_action",
+        "requires_capture",
+        "paid",
+        "declined",
+        "checking",
+        "canceled",
+        "failed",
+        "in_review",
+        "processing",
+    }
+)
+_MONEY_MOVED = frozenset({"paid", "partially_refunded", "refunded", "disputed"})
+
+PAYMENT_MOVES = Moves(
+    "payment",
+    {
+        "processing": _OPEN,
+        "requires_confirmation": _OPEN,
+        "requires_action": _OPEN,
+        "requires_capture": _OPEN,
+        "declined": _OPEN,
+        "in_review": _OPEN,
+        "checking": _OPEN | _MONEY_MOVED,
+        "paid": _MONEY_MOVED,
+        "partially_refunded": _MONEY_MOVED,
+        "refunded": _MONEY_MOVED,
+        "disputed": _MONEY_MOVED,
+        "canceled": frozenset(),
+        "failed": frozenset(),
+    },
+)
+
+
+class Payment(Base):
+    """One payment of one booking. Everything personal is sealed and bound to this row.
+
+    Columns of note:
+        amount…: minor units.
+        snapshot_at: how new what we know of the PaymentIntent is, by Stripe's clock.
+        dirty: what was heard last is ambiguous; a fetch is under way.
+        version: grows with every change that the view shows.
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(one_of("status", PAYMENT_MOVES.states), name="status"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("amount_refunded BETWEEN 0 AND amount_received", name="refunded"),
+        Index("ix_payments_unprojected", "id", postgresql_where=text("version > projected_version")),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    booking_reference: Mapped[str] = mapped_column(index=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    status: Mapped[str]
+    amount_received: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    amount_refunded: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    disputed: Mapped[bool] = mapped_column(server_default="false")
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_status: Mapped[str | None]
+    stripe_charge_id: Mapped[str | None]
+    decline_code: Mapped[str | None]
+    client_secret: Mapped[bytes | None]
+    description: Mapped[bytes | None]
+    booking_metadata: Mapped[bytes]
+    shopper_ip: Mapped[bytes]
+    shopper_user_agent: Mapped[bytes]
+    snapshot_at: Mapped[Instant | None]
+    dirty: Mapped[bool] = mapped_column(server_default="false")
+    version: Mapped[int] = mapped_column(server_default="1")
+    projected_version: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[Recorded]
+    updated_at: Mapped[Recorded]
