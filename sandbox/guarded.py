@@ -74,7 +74,7 @@ class Guarded:
         with os.fdopen(status_read) as status:
             word, _, rest = status.readline().strip().partition(" ")
         if word != "pid":
-            self.stop()
+            self.close()
             raise CommandNotStartedError(rest or f"the guardian of {command[0]} did not start")
         self.pid = int(rest)
 
@@ -125,8 +125,21 @@ class Guarded:
         self.send_all(signal.SIGKILL)
         return self.stop()
 
-    def stop(self) -> int:
-        """Stop the command with its stop signals, then SIGKILL; return its exit code. Repeating it is harmless."""
+    def stop(self, timeout_s: float | None = None) -> int:
+        """Stop the command with its stop signals, then SIGKILL; return its exit code. Repeating it is harmless.
+
+        With `timeout_s`, SIGKILL comes then at the latest.
+        """
         if self._guardian.stdin is not None:
             self._guardian.stdin.close()
-        return self._guardian.wait(self._full_grace_s)
+        try:
+            return self._guardian.wait(timeout_s if timeout_s is not None else self._full_grace_s)
+        except subprocess.TimeoutExpired:
+            self.send_all(signal.SIGKILL)
+            return self._guardian.wait(self._full_grace_s)
+
+    def close(self) -> None:
+        """Stop, and give back the descriptor of the output."""
+        self.stop()
+        if self._guardian.stdout is not None:
+            self._guardian.stdout.close()

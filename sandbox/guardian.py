@@ -47,8 +47,8 @@ def _watch_children() -> int:
     if LINUX:
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
     wake_fd, write_fd = os.pipe()
-    os.set_blocking(wake_fd, False)  # noqa: FBT003 - by position only
-    os.set_blocking(write_fd, False)  # noqa: FBT003 - by position only
+    os.set_blocking(wake_fd, False)
+    os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # the lifeline alone decides
@@ -114,7 +114,8 @@ def _enter_user_namespace() -> None:
 
 def _watch(child: int, wake_fd: int, stop_signals: list[int], grace_s: float) -> int:
     """Wait for the command, passing on signals; when the lifeline ends, stop it with growing force."""
-    sources, deadline = [0, wake_fd], None
+    sources = [0, wake_fd]
+    deadline: float | None = None
     remaining = list(stop_signals)
     while True:
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
