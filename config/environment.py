@@ -2,7 +2,7 @@
 
 import re
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from environs import Env, EnvError
 
@@ -11,6 +11,7 @@ from config.keyring import KEY_BYTES, Keyring, parse_keyring
 from config.sealing import SealingKey
 
 MAXIMUM_SECONDS = 366 * 24 * 3600.0  # more is a slip of the pen
+SOCKET_SCHEMES = ("unix", "redis+socket")
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,}")
 
 
@@ -56,20 +57,39 @@ class Reader:
             raise SettingsError(f"{name} is '{value}', but must be one of: {', '.join(allowed)}")
         return value
 
-    def address(self, name: str, schemes: tuple[str, ...]) -> str:
-        """Return an address that starts with one of the schemes."""
-        value = self.text(name)
-        try:
-            scheme = urlsplit(value).scheme
-        except ValueError:
-            scheme = ""
-        if scheme not in schemes:
+    def address(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        """Return an address that starts with one of the schemes and names its host, or the path of its socket.
+
+        A database driver fills in what is missing by guessing a server of this machine, which may be another's.
+        """
+        value = self.text(name, default)
+        if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise SettingsError(f"{name} must be an address that starts with {' or '.join(s + '://' for s in schemes)}")
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError(f"{name} is no address: {error}") from None
+        if port == 0:
+            raise SettingsError(f"{name} is no address: a port is from 1 to 65535")
+        by_socket = parts.scheme in SOCKET_SCHEMES and parts.path.strip("/")
+        if not (parts.hostname or by_socket or parse_qs(parts.query).get("host")):
+            raise SettingsError(f"{name} names no host: write it out, none is guessed")
+        return value
+
+    def database_address(self, name: str) -> str:
+        """Return PostgreSQL's address, which names the database too: none is guessed from the user's name."""
+        value = self.address(name, ("postgresql", "postgresql+psycopg2", "postgres"))
+        if not urlsplit(value).path.strip("/"):
+            raise SettingsError(f"{name} names no database: end it with /name, none is guessed")
         return value
 
     def key(self, name: str) -> bytes:
         """Return one key of 32 bytes, written in base64."""
-        return self._ring_of(name, f"k:{self.text(name)}").current
+        text = self.text(name)
+        if "," in text or ":" in text:
+            raise SettingsError(f"{name} must be one key in base64, without an id: it is no ring")
+        return self._ring_of(name, f"k:{text}").current
 
     def ring(self, name: str) -> Keyring:
         """Return a key ring."""

@@ -120,7 +120,7 @@ class WorkerSettings:
     journal_private_keys: OpeningKeys
     view_keys: Keyring
     encryption_keys: Keyring
-    email_hash_key: bytes = field(repr=False)
+    derivation_key: bytes = field(repr=False)
     view_seconds: int
 
 
@@ -197,7 +197,7 @@ def load_worker() -> WorkerSettings:
             journal_private_keys=OpeningKeys(read.ring("TOLLGATE_JOURNAL_PRIVATE_KEYS")),
             view_keys=read.ring("TOLLGATE_VIEW_KEYS"),
             encryption_keys=read.ring("TOLLGATE_ENCRYPTION_KEYS"),
-            email_hash_key=read.key("TOLLGATE_EMAIL_HASH_KEY"),
+            derivation_key=read.key("TOLLGATE_DERIVATION_KEY"),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
         )
 
@@ -225,6 +225,26 @@ def load_database() -> DatabaseSettings:
     """
     with Reader() as read:
         return _database(read)
+
+
+def load_environment() -> Environment:
+    """Read only which environment this is.
+
+    Raises:
+        SettingsError: one line that names the variable that is missing or wrong.
+    """
+    with Reader() as read:
+        return _environment(read)
+
+
+def load_keyspace() -> Keyspace:
+    """Read only under which prefix Redis's keys lie.
+
+    Raises:
+        SettingsError: one line that names the variable that is wrong.
+    """
+    with Reader() as read:
+        return _keyspace(read)
 
 
 def load_flower() -> FlowerSettings:
@@ -263,10 +283,14 @@ def _log(read: Reader) -> LogSettings:
     )
 
 
+def _keyspace(read: Reader) -> Keyspace:
+    return Keyspace(read.text("TOLLGATE_REDIS_PREFIX", "tg:"))
+
+
 def _redis(read: Reader) -> RedisSettings:
     return RedisSettings(
         url=read.address("TOLLGATE_REDIS_URL", ("redis", "rediss", "unix")),
-        keyspace=Keyspace(read.text("TOLLGATE_REDIS_PREFIX", "tg:")),
+        keyspace=_keyspace(read),
         # The door must answer 503 within two seconds, so one connect and one read must fit well inside.
         connect_timeout=read.seconds("TOLLGATE_REDIS_CONNECT_TIMEOUT", 0.5),
         socket_timeout=read.seconds("TOLLGATE_REDIS_SOCKET_TIMEOUT", 1.0),
@@ -276,7 +300,7 @@ def _redis(read: Reader) -> RedisSettings:
 
 def _database(read: Reader) -> DatabaseSettings:
     return DatabaseSettings(
-        url=read.address("TOLLGATE_DATABASE_URL", ("postgresql", "postgresql+psycopg2", "postgres")),
+        url=read.database_address("TOLLGATE_DATABASE_URL"),
         pool_size=read.whole("TOLLGATE_DATABASE_POOL_SIZE", 10, low=1),
         pool_timeout=read.seconds("TOLLGATE_DATABASE_POOL_TIMEOUT", 5.0),
         connect_timeout=read.whole("TOLLGATE_DATABASE_CONNECT_TIMEOUT", 3, low=1),

@@ -1,0 +1,1 @@
+"""How operators see and act: the `tollgate` command line and Flower."""

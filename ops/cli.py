@@ -1,0 +1,79 @@
+"""The command line `tollgate`: its groups, and how a command that fails says so.
+
+Groups are imported when they are asked for, so that `tollgate --help` starts in a moment.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from config.errors import SettingsError, TollgateError
+from config.version import VERSION
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a group lives, and its line of help."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+GROUPS = {
+    "db": Entry("ops.db", "db", "Create and upgrade the database."),
+    "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
+    "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
+    "secrets": Entry("ops.secrets", "secrets_group", "Generate the secrets of a new installation."),
+    "settings": Entry("ops.settings", "settings_group", "Check the settings of every kind of process."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name the groups."""
+        return list(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one group."""
+        entry = GROUPS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of groups without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in GROUPS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="tollgate")
+def tollgate() -> None:
+    """Operate Tollgate: its database, API keys, secrets and settings.
+
+    Settings come from the environment. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 a setting is missing or wrong.
+
+    Example: tollgate db migrate
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error of ours becomes one line and an exit code, never a traceback."""
+    try:
+        tollgate.main(args=None if arguments is None else list(arguments), prog_name="tollgate")
+    except SettingsError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_SETTINGS)
+    except TollgateError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,1 @@
+"""Projections: what Redis shows of what PostgreSQL knows."""
