@@ -1,0 +1,64 @@
+"""The account's money facts, for holding another system's books against them."""
+
+from typing import Final
+
+from sandbox.simulator.account import JsonObject
+from sandbox.simulator.state import State
+
+OPERATION: Final = "tollgate_operation"  # the metadata key under which a caller notes what it was doing
+
+
+def money_facts(state: State) -> JsonObject:
+    """Return every customer, PaymentIntent, charge and refund with its amounts in minor units, and totals per currency.
+
+    ``net`` of a charge is what was captured less what was given back of it; an uncaptured remainder counts as neither.
+    """
+    charges = [_charge(state, each) for each in state.oldest("charges")]
+    return {
+        "charges": charges,
+        "payment_intents": [_intent(state, each) for each in state.oldest("payment_intents")],
+        "customers": [
+            _facts(state, each, "email", "name") | {"operation": each["metadata"].get(OPERATION)}
+            for each in state.oldest("customers")
+        ],
+        "refunds": [
+            _facts(state, each, "amount", "currency", "status", "charge", "payment_intent", "reason")
+            | {"operation": each["metadata"].get(OPERATION)}
+            for each in state.oldest("refunds")
+        ],
+        "payouts": [],
+        "totals": _totals(charges),
+    }
+
+
+def _facts(state: State, source: JsonObject, *names: str) -> JsonObject:
+    origin = state.get("origins", source["id"]) or {}
+    facts = {name: source[name] for name in ("id", "created", *names)}
+    return facts | {"idempotency_key": origin.get("idempotency_key"), "metadata": source["metadata"]}
+
+
+def _charge(state: State, charge: JsonObject) -> JsonObject:
+    names = ("amount", "amount_captured", "amount_refunded", "currency", "status", "captured", "paid", "refunded")
+    facts = _facts(state, charge, *names, "payment_intent", "customer", "failure_code")
+    released = charge["amount"] - charge["amount_captured"] if charge["captured"] else charge["amount_refunded"]
+    given_back = charge["amount_refunded"] - released
+    net = charge["amount_captured"] - given_back
+    return facts | {"refunded_after_capture": given_back, "net": net, "operation": charge["metadata"].get(OPERATION)}
+
+
+def _intent(state: State, intent: JsonObject) -> JsonObject:
+    names = ("amount", "amount_received", "amount_capturable", "currency", "status", "customer", "latest_charge")
+    return _facts(state, intent, *names) | {"operation": intent["metadata"].get(OPERATION)}
+
+
+def _totals(charges: list[JsonObject]) -> JsonObject:
+    totals: dict[str, dict[str, int]] = {}
+    for charge in charges:
+        if charge["status"] != "succeeded":
+            continue
+        total = totals.setdefault(charge["currency"], {"charges": 0, "captured": 0, "refunded": 0, "net": 0})
+        total["charges"] += 1
+        total["captured"] += charge["amount_captured"]
+        total["refunded"] += charge["refunded_after_capture"]
+        total["net"] += charge["net"]
+    return totals

@@ -1,0 +1,137 @@
+"""The control API under /_simulator/: faults, clock, ledger, webhooks. Only whoever runs the simulator uses it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sandbox.simulator import faults, webhook_endpoints
+from sandbox.simulator.account import API_VERSION, JsonObject
+from sandbox.simulator.books import money_facts
+from sandbox.simulator.deliveries import MILLISECONDS, Deliveries, Settings
+from sandbox.simulator.engine import Engine, dumps
+from sandbox.simulator.errors import ApiError
+from sandbox.simulator.wire import Request, Response
+
+PREFIX: Final = "/_simulator/"
+SHOWN: Final = ("customers", "payment_intents", "charges", "refunds", "events", "deliveries", "webhook_endpoints")
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the control API works on."""
+
+    engine: Engine
+    deliveries: Deliveries
+
+
+Action = Callable[[Control, Any], JsonObject]
+
+
+def answer(control: Control, request: Request) -> Response:
+    """Answer one control request: 200 with JSON, 400 with what was wrong, 404 for an unknown one."""
+    action = ACTIONS.get((request.method, request.path.removeprefix(PREFIX)))
+    if action is None:
+        known = ", ".join(f"{method} {PREFIX}{path}" for method, path in ACTIONS)
+        return _response(404, {"error": f"there is no {request.method} {request.path}; there are: {known}"})
+    try:
+        given = json.loads(request.body) if request.body else {}
+        return _response(200, action(control, given))
+    except ApiError as error:
+        return _response(400, {"error": error.message})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _response(400, {"error": f"that request makes no sense: {type(error).__name__}: {error}"})
+
+
+def _response(status: int, body: JsonObject) -> Response:
+    return Response(status, dumps(body).encode() + b"\n")
+
+
+def _health(control: Control, _given: Any) -> JsonObject:
+    engine = control.engine
+    with engine.lock:
+        counts = {name: engine.state.count(name) for name in SHOWN}
+    return {"status": "ok", "api_version": API_VERSION, "url": engine.base_url, "now": engine.clock.now(), **counts}
+
+
+def _ledger(control: Control, _given: Any) -> JsonObject:
+    with control.engine.lock:
+        facts = money_facts(control.engine.state)
+        position = control.engine.ledger.promised()
+    control.engine.ledger.wait(position)
+    return facts
+
+
+def _add_faults(control: Control, given: Any) -> JsonObject:
+    control.engine.faults.add(faults.parse(given))
+    return _faults(control, given)
+
+
+def _faults(control: Control, _given: Any) -> JsonObject:
+    return {"faults": control.engine.faults.report()}
+
+
+def _clear_faults(control: Control, given: Any) -> JsonObject:
+    control.engine.faults.clear()
+    return _faults(control, given)
+
+
+def _clock(control: Control, given: Any) -> JsonObject:
+    seconds = int(given["advance_seconds"])
+    control.deliveries.add(control.engine.advance_clock(seconds))
+    control.deliveries.hurry(seconds)
+    return {"now": control.engine.clock.now(), "offset_seconds": control.engine.clock.offset_seconds}
+
+
+def _read_clock(control: Control, _given: Any) -> JsonObject:
+    return {"now": control.engine.clock.now(), "offset_seconds": control.engine.clock.offset_seconds}
+
+
+def _webhooks(control: Control, given: Any) -> JsonObject:
+    unknown = given.keys() - {"duplicates", "shuffle", "delay_ms", "pause", "retry_scale"}
+    if unknown:
+        raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+    control.deliveries.configure(
+        Settings(
+            duplicates=int(given.get("duplicates", 0)),
+            delay_seconds=given.get("delay_ms", 0) / MILLISECONDS,
+            shuffle=given.get("shuffle"),
+            retry_scale=float(given.get("retry_scale", 1.0)),
+            pause=bool(given.get("pause", False)),
+        )
+    )
+    return control.deliveries.report()
+
+
+def _read_webhooks(control: Control, _given: Any) -> JsonObject:
+    return control.deliveries.report()
+
+
+def _resend(control: Control, given: Any) -> JsonObject:
+    return {"queued": control.deliveries.resend(given["event"])}
+
+
+def _register(control: Control, given: Any) -> JsonObject:
+    secrets = given.get("secrets", [given["secret"]] if "secret" in given else [])
+    engine = control.engine
+    with engine.lock:
+        change = engine.change()
+        endpoint = webhook_endpoints.register(change, given["url"], secrets, given.get("enabled_events", ["*"]))
+        position = engine.commit(change)
+    engine.ledger.wait(position)
+    return endpoint
+
+
+ACTIONS: Final[dict[tuple[str, str], Action]] = {
+    ("GET", "health"): _health,
+    ("GET", "ledger"): _ledger,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _add_faults,
+    ("DELETE", "faults"): _clear_faults,
+    ("GET", "clock"): _read_clock,
+    ("POST", "clock"): _clock,
+    ("GET", "webhooks"): _read_webhooks,
+    ("POST", "webhooks"): _webhooks,
+    ("POST", "webhooks/resend"): _resend,
+    ("POST", "webhook_endpoints"): _register,
+}

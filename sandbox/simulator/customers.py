@@ -1,0 +1,133 @@
+"""Customers (https://docs.stripe.com/api/customers)."""
+
+from typing import Any, Final
+
+from sandbox.simulator.account import JsonObject
+from sandbox.simulator.errors import BAD_REQUEST, NOT_FOUND, missing_resource
+from sandbox.simulator.events import emit
+from sandbox.simulator.lists import LIST_PARAMS, page
+from sandbox.simulator.params import (
+    Param,
+    Spec,
+    email,
+    identifier,
+    listing,
+    mapping,
+    merged_metadata,
+    metadata,
+    text,
+)
+from sandbox.simulator.payment_methods import ADDRESS
+from sandbox.simulator.state import Change
+
+NAME_LENGTH: Final = 256
+DESCRIPTION_LENGTH: Final = 350
+PHONE_LENGTH: Final = 20
+PREFIX_LENGTH: Final = 8  # of the numbers of a customer's invoices
+
+SHIPPING: Final[Spec] = {
+    "address": Param(mapping(ADDRESS), required=True),
+    "name": Param(text(), required=True),
+    "phone": Param(text()),
+}
+WRITE: Final[Spec] = {
+    "address": Param(mapping(ADDRESS)),
+    "description": Param(text(DESCRIPTION_LENGTH)),
+    "email": Param(email),
+    "metadata": Param(metadata),
+    "name": Param(text(NAME_LENGTH)),
+    "phone": Param(text(PHONE_LENGTH)),
+    "preferred_locales": Param(listing(identifier)),
+    "shipping": Param(mapping(SHIPPING)),
+    "expand": Param(listing(identifier)),
+}
+LIST: Final[Spec] = LIST_PARAMS | {"email": Param(text(512))}
+
+
+def create(change: Change, values: dict[str, Any]) -> JsonObject:
+    """Make a customer."""
+    new: JsonObject = {
+        "id": change.identifiers.new("cus", 14),
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": change.clock.now(),
+        "currency": None,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": change.identifiers.letters(PREFIX_LENGTH).upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+    }
+    customer = change.create("customers", new | _written(new, values))
+    emit(change, "customer.created", customer)
+    return customer
+
+
+def update(change: Change, customer: str, values: dict[str, Any]) -> JsonObject:
+    """Change a customer's details; what is not named stays."""
+    before = retrieve(change, customer)
+    after = change.put("customers", before | _written(before, values))
+    if after != before:
+        emit(change, "customer.updated", after, before)
+    return after
+
+
+def retrieve(change: Change, customer: str) -> JsonObject:
+    """Return one customer.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
+    return find(change, customer, param="id", status=NOT_FOUND)
+
+
+def find(change: Change, customer: str, *, param: str, status: int = BAD_REQUEST) -> JsonObject:
+    """Return a customer that a parameter names.
+
+    Raises:
+        ApiError: there is none.
+    """
+    known = change.get("customers", customer)
+    if known is None:
+        raise missing_resource("customer", customer, param=param, status=status)
+    return known
+
+
+def index(change: Change, values: dict[str, Any]) -> JsonObject:
+    """List customers, the newest first; ``email`` matches exactly, with its case."""
+    wanted = values.get("email")
+
+    def matches(customer: JsonObject) -> bool:
+        return wanted is None or customer["email"] == wanted
+
+    return page(change.state, "customers", values, matches, url="/v1/customers", noun="customer")
+
+
+def _written(current: JsonObject, values: dict[str, Any]) -> JsonObject:
+    changes = {name: value for name, value in values.items() if name not in {"expand", "metadata"}}
+    if changes.get("address"):
+        changes["address"] = {name: changes["address"].get(name) for name in ADDRESS}
+    if changes.get("shipping"):
+        address = {name: changes["shipping"]["address"].get(name) for name in ADDRESS}
+        changes["shipping"] = {"phone": None, **changes["shipping"], "address": address}
+    if "metadata" in values:
+        changes["metadata"] = merged_metadata(current["metadata"], values["metadata"])
+    return changes

@@ -1,0 +1,93 @@
+"""Which request does what: method and path to an operation and the parameters it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sandbox.simulator import (
+    balance_transactions,
+    charges,
+    confirmation,
+    customers,
+    events,
+    payment_intents,
+    payment_methods,
+    refunds,
+    webhook_endpoints,
+)
+from sandbox.simulator.account import JsonObject
+from sandbox.simulator.errors import NOT_FOUND, ApiError
+from sandbox.simulator.params import Param, Spec, identifier, listing
+from sandbox.simulator.state import Change
+
+Run = Callable[[Change, str, dict[str, Any]], JsonObject]
+
+RETRIEVE: Final[Spec] = {"expand": Param(listing(identifier))}
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation of the API. ``check`` refuses what Stripe refuses before it begins to execute."""
+
+    run: Run
+    spec: Spec
+    check: Callable[[dict[str, Any]], None] | None = None
+    for_shoppers: bool = False
+
+
+def _whole(run: Callable[[Change, dict[str, Any]], JsonObject]) -> Run:
+    return lambda change, _, values: run(change, values)
+
+
+def _one(run: Callable[[Change, str], JsonObject]) -> Run:
+    return lambda change, name, _: run(change, name)
+
+
+ROUTES: Final[dict[tuple[str, str], Route]] = {
+    ("POST", "customers"): Route(_whole(customers.create), customers.WRITE),
+    ("GET", "customers"): Route(_whole(customers.index), customers.LIST),
+    ("GET", "customers/:id"): Route(_one(customers.retrieve), RETRIEVE),
+    ("POST", "customers/:id"): Route(customers.update, customers.WRITE),
+    ("POST", "payment_intents"): Route(
+        _whole(payment_intents.create), payment_intents.CREATE, payment_intents.check_create
+    ),
+    ("GET", "payment_intents"): Route(_whole(payment_intents.index), payment_intents.LIST),
+    ("GET", "payment_intents/:id"): Route(_one(payment_intents.retrieve), payment_intents.RETRIEVE, for_shoppers=True),
+    ("POST", "payment_intents/:id"): Route(payment_intents.update, payment_intents.UPDATE),
+    ("POST", "payment_intents/:id/confirm"): Route(payment_intents.confirm, confirmation.CONFIRM, for_shoppers=True),
+    ("POST", "payment_intents/:id/capture"): Route(payment_intents.capture, payment_intents.CAPTURE),
+    ("POST", "payment_intents/:id/cancel"): Route(payment_intents.cancel, payment_intents.CANCEL),
+    ("POST", "payment_methods"): Route(_whole(payment_methods.create), payment_methods.CREATE),
+    ("GET", "payment_methods/:id"): Route(_one(payment_methods.retrieve), RETRIEVE),
+    ("GET", "charges"): Route(_whole(charges.index), charges.LIST),
+    ("GET", "charges/:id"): Route(_one(charges.retrieve), RETRIEVE),
+    ("POST", "refunds"): Route(_whole(refunds.create), refunds.CREATE, refunds.check_create),
+    ("GET", "refunds"): Route(_whole(refunds.index), refunds.LIST),
+    ("GET", "refunds/:id"): Route(_one(refunds.retrieve), RETRIEVE),
+    ("GET", "balance_transactions/:id"): Route(_one(balance_transactions.retrieve), RETRIEVE),
+    ("GET", "events"): Route(_whole(events.index), events.LIST),
+    ("GET", "events/:id"): Route(_one(events.retrieve), RETRIEVE),
+    ("POST", "webhook_endpoints"): Route(_whole(webhook_endpoints.create), webhook_endpoints.CREATE),
+    ("GET", "webhook_endpoints"): Route(_whole(webhook_endpoints.index), webhook_endpoints.LIST),
+    ("GET", "webhook_endpoints/:id"): Route(_one(webhook_endpoints.retrieve), RETRIEVE),
+    ("POST", "webhook_endpoints/:id"): Route(webhook_endpoints.update, webhook_endpoints.UPDATE),
+    ("DELETE", "webhook_endpoints/:id"): Route(_one(webhook_endpoints.delete), {}),
+}
+
+
+def match(method: str, path: str) -> tuple[Route, str]:
+    """Return the operation of a request and the id in its path, empty where there is none.
+
+    Raises:
+        ApiError: 404, Stripe, or this simulator, has no such operation.
+    """
+    version, noun, name, *rest = [*path.strip("/").split("/"), "", ""][: path.count("/") + 2]
+    shape = "/".join(part for part in (noun, ":id" if name else "", *rest) if part)
+    route = ROUTES.get((method, shape)) if version == "v1" else None
+    if route is None:
+        raise ApiError(
+            NOT_FOUND,
+            f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at "
+            "https://support.stripe.com/.",
+        )
+    return route, name
