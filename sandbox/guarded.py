@@ -90,7 +90,9 @@ class Guarded:
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end of the command and all below it; raises subprocess.TimeoutExpired."""
-        return self._guardian.wait(timeout_s)
+        code = self._guardian.wait(timeout_s)
+        self._end_lifeline()
+        return code
 
     def tree(self) -> list[psutil.Process]:
         """The command's process and all below it, or nothing once it has ended."""
@@ -104,12 +106,12 @@ class Guarded:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the command's own process, if it still runs."""
-        stdin = self._guardian.stdin
-        if stdin is None or stdin.closed or self.exit_code is not None:
+        lifeline = self._guardian.stdin
+        if lifeline is None or lifeline.closed or self.exit_code is not None:
             return
         try:
-            stdin.write(f"{int(number)}\n".encode())
-        except BrokenPipeError:
+            lifeline.write(f"{int(number)}\n".encode())
+        except (BrokenPipeError, ValueError):  # ValueError: another thread has closed it
             return  # it has ended meanwhile; exit_code says how
 
     def send_all(self, number: signal.Signals) -> None:
@@ -130,8 +132,7 @@ class Guarded:
 
         With `timeout_s`, SIGKILL comes then at the latest.
         """
-        if self._guardian.stdin is not None:
-            self._guardian.stdin.close()
+        self._end_lifeline()
         try:
             return self._guardian.wait(timeout_s if timeout_s is not None else self._full_grace_s)
         except subprocess.TimeoutExpired:
@@ -143,3 +144,7 @@ class Guarded:
         self.stop()
         if self._guardian.stdout is not None:
             self._guardian.stdout.close()
+
+    def _end_lifeline(self) -> None:
+        if self._guardian.stdin is not None:
+            self._guardian.stdin.close()
