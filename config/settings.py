@@ -138,6 +138,8 @@ class OperatorSettings:
 class FlowerSettings:
     """All that Flower knows."""
 
+    log: LogSettings
+    keyspace: Keyspace
     broker_url: str = field(repr=False)
     user: str
     password: str = field(repr=False)
@@ -188,7 +190,7 @@ def load_worker() -> WorkerSettings:
             environment=environment,
             log=_log(read),
             redis=redis,
-            broker_url=read.text("TOLLGATE_BROKER_URL", redis.url),
+            broker_url=_broker(read, redis.url),
             concurrency=read.whole("TOLLGATE_WORKER_THREADS", 32, low=1),
             database=_database(read),
             stripe=_stripe(read, environment),
@@ -256,16 +258,21 @@ def load_flower() -> FlowerSettings:
     with Reader() as read:
         credentials = read.text("TOLLGATE_FLOWER_BASIC_AUTH")
         user, separator, password = credentials.partition(":")
-        if not (user and separator) or len(password) < MINIMUM_PASSWORD:
+        # Browsers disagree on how to send other characters: RFC 7617, section 2.1.
+        printable = credentials.isascii() and credentials.isprintable()
+        if not (user and separator and printable) or len(password) < MINIMUM_PASSWORD:
             raise SettingsError(
-                "TOLLGATE_FLOWER_BASIC_AUTH must be 'user:password' with a password of "
+                "TOLLGATE_FLOWER_BASIC_AUTH must be 'user:password' in ASCII, with a password of "
                 f"{MINIMUM_PASSWORD} characters or more"
             )
         return FlowerSettings(
-            broker_url=read.text("TOLLGATE_BROKER_URL", read.text("TOLLGATE_REDIS_URL")),
+            log=_log(read),
+            keyspace=_keyspace(read),
+            broker_url=_broker(read, _redis_url(read)),
             user=user,
             password=password,
-            host=read.text("TOLLGATE_HOST", "127.0.0.1"),
+            # Not TOLLGATE_HOST: opening the door to the world must not open this window with it.
+            host=read.text("TOLLGATE_FLOWER_HOST", "127.0.0.1"),
             port=read.whole("TOLLGATE_FLOWER_PORT", 5555, low=1, high=65535),
         )
 
@@ -287,9 +294,18 @@ def _keyspace(read: Reader) -> Keyspace:
     return Keyspace(read.text("TOLLGATE_REDIS_PREFIX", "tg:"))
 
 
+def _redis_url(read: Reader) -> str:
+    return read.address("TOLLGATE_REDIS_URL", ("redis", "rediss", "unix"))
+
+
+def _broker(read: Reader, redis_url: str) -> str:
+    # Celery writes a socket's address in a way of its own, so that one must be written out.
+    return read.address("TOLLGATE_BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps"), redis_url)
+
+
 def _redis(read: Reader) -> RedisSettings:
     return RedisSettings(
-        url=read.address("TOLLGATE_REDIS_URL", ("redis", "rediss", "unix")),
+        url=_redis_url(read),
         keyspace=_keyspace(read),
         # The door must answer 503 within two seconds, so one connect and one read must fit well inside.
         connect_timeout=read.seconds("TOLLGATE_REDIS_CONNECT_TIMEOUT", 0.5),

@@ -7,6 +7,8 @@ from alembic.util import CommandError
 
 from config.errors import TollgateError
 from config.settings import load_database, load_environment
+from models.migrations import downgrade as take_back
+from models.migrations import upgrade
 from ops import migrations
 from ops.connections import database_complaints
 from ops.output import dry_run_option, json_option, print_json, say
@@ -34,7 +36,7 @@ def migrate(*, dry_run: bool, as_json: bool) -> None:
     with database_complaints():
         missing = migrations.pending(url)
         if missing and not dry_run:
-            migrations.upgrade(url)
+            upgrade(url)
     if as_json:
         print_json(
             {
@@ -99,6 +101,6 @@ def downgrade(*, revision: str, lose_data: bool, dry_run: bool, as_json: bool) -
 
 def _downgrade(url: str, revision: str) -> None:
     try:
-        migrations.downgrade(url, revision)
+        take_back(url, revision)
     except CommandError as error:
         raise TollgateError(f"cannot go to '{revision}': {error}") from error
