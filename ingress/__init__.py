@@ -1,0 +1,1 @@
+"""What may be asked: schemas, routes, the accept script, signatures and views."""

@@ -1,0 +1,122 @@
+"""What a payment intent may ask for."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from ingress.fields import Complaint, Email, IpAddress, Messages, MinorUnits, Nested, OneOf, StrictSchema, Text
+from tasks.contracts.payments import CreatePayment
+
+# Stripe's minimum charges in minor units, https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+MINIMUM_AMOUNTS = {"gbp": 30, "eur": 50, "usd": 50}
+MAXIMUM_AMOUNT = 99_999_999  # Stripe's: eight digits
+MAXIMUM_METADATA = 20  # Stripe holds 50 keys; the rest are ours
+METADATA_NAME = 40  # characters, Stripe's
+METADATA_VALUE = 500  # characters, Stripe's
+NULL: Messages = {"null": Complaint("null", "The field must not be null.")}
+RESERVED = "tollgate_"  # our own metadata begins so
+
+
+class CustomerSchema(StrictSchema):
+    """Who pays."""
+
+    name = Text(1, 200, required=True, metadata={"example": "Ada Lovelace"})
+    email = Email(required=True, metadata={"example": "ada@example.org"})
+
+
+class ShopperSchema(StrictSchema):
+    """Where the shopper's request came from; helps to tell fraud."""
+
+    ip = IpAddress(required=True, metadata={"description": "IPv4 or IPv6", "example": "203.0.113.7"})
+    user_agent = Text(1, 512, required=True, metadata={"example": "Mozilla/5.0"})
+
+
+class Metadata(fields.Dict):
+    """Up to 20 texts by name, kept with the payment at Stripe."""
+
+    default_error_messages = NULL
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            keys=fields.String(validate=validate.Length(1, METADATA_NAME)),
+            values=fields.String(validate=validate.Length(max=METADATA_VALUE)),
+            validate=validate.Length(max=MAXIMUM_METADATA),
+            **options,
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:  # noqa: ARG002 - marshmallow's signature
+        if not isinstance(value, dict):
+            raise ValidationError(Complaint("not_an_object", "The field must be an object of texts."))
+        if len(value) > MAXIMUM_METADATA:
+            raise ValidationError(Complaint("too_many", f"At most {MAXIMUM_METADATA} entries are kept."))
+        wrong = {name: found for name, entry in value.items() if (found := _metadata_flaw(name, entry))}
+        if wrong:
+            raise ValidationError({name: [found] for name, found in wrong.items()})
+        return dict(value)
+
+    def _validate(self, value: Any) -> None:
+        """Do nothing: each entry was checked, with its name, when it was read."""
+
+
+def _metadata_flaw(name: str, entry: object) -> Complaint | None:
+    if name.lower().startswith(RESERVED):
+        return Complaint("reserved", f"Names that begin with {RESERVED} are kept for Tollgate.")
+    if not 1 <= len(name) <= METADATA_NAME or "[" in name or "]" in name:  # Stripe's form encoding uses the brackets
+        return Complaint("unfit_name", f"A name has 1 to {METADATA_NAME} characters and no square brackets.")
+    if not isinstance(entry, str):
+        return Complaint("not_text", "The field must be text.")
+    if len(entry) > METADATA_VALUE:
+        return Complaint("too_long", f"The field may have at most {METADATA_VALUE} characters.")
+    return None
+
+
+class PaymentIntentSchema(StrictSchema):
+    """A payment to be made for one booking."""
+
+    amount = MinorUnits(
+        MAXIMUM_AMOUNT,
+        required=True,
+        metadata={"description": f"Minor units (pence). At least: {MINIMUM_AMOUNTS}", "example": 4950},
+    )
+    currency = OneOf(
+        tuple(MINIMUM_AMOUNTS),
+        "currency_unknown",
+        required=True,
+        metadata={"description": "ISO 4217 in lower case, as Stripe writes it", "example": "gbp"},
+    )
+    booking_reference = Text(
+        1,
+        64,
+        pattern=r"[A-Za-z0-9][A-Za-z0-9 ._:/#-]*",
+        allowed="letters, digits, spaces and . _ : / # -, and must begin with a letter or digit",
+        required=True,
+        metadata={"example": "BK-2026-0117"},
+    )
+    customer = Nested(CustomerSchema, required=True)
+    description = Text(1, 500, allow_none=True, metadata={"example": "First aid at work, 12 March"})
+    metadata = Metadata(metadata={"example": {"course": "first-aid"}})
+    shopper = Nested(ShopperSchema, required=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _amount_is_large_enough(self, data: dict[str, Any], **_options: object) -> None:
+        minimum = MINIMUM_AMOUNTS.get(data.get("currency", ""))
+        if minimum is not None and 1 <= data.get("amount", minimum) < minimum:
+            message = f"The amount must be at least {minimum} in {data['currency']}."
+            raise ValidationError({"amount": [Complaint("amount_too_small", message)]})
+
+
+def payment_contract(payment_id: str, asked: dict[str, Any]) -> CreatePayment:
+    """Return the job for what was asked."""
+    customer, shopper = asked["customer"], asked["shopper"]
+    return CreatePayment(
+        payment_id=payment_id,
+        amount=asked["amount"],
+        currency=asked["currency"],
+        booking_reference=asked["booking_reference"],
+        customer_name=customer["name"],
+        customer_email=customer["email"],
+        description=asked.get("description"),
+        metadata=asked.get("metadata", {}),
+        shopper_ip=shopper["ip"],
+        shopper_user_agent=shopper["user_agent"],
+    )

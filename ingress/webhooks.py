@@ -1,0 +1,74 @@
+"""Stripe's webhooks: checked by their raw bytes, kept as jobs, and answered. What they say is the workers' business."""
+
+import json
+import re
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from ingress.accept import Submission, accept
+from ingress.answers import json_answer
+from ingress.door import Door
+from ingress.json_body import is_deeper, read_body
+from ingress.problems import ProblemError
+from ingress.stripe_signature import is_signed
+from tasks.contracts import identity
+from tasks.contracts.events import StripeEvent
+
+MAXIMUM_BYTES = 512 * 1024  # Stripe's largest events, of long invoices, have some 250 KB
+CLIENT = "stripe"
+ROUTE = "webhooks/stripe"
+EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,251}")  # 255 characters, the most that Stripe's ids have
+MAXIMUM_DEPTH = 200  # far deeper than any object of Stripe's; Python's parser recurses
+
+
+def webhooks(door: Door) -> Blueprint:
+    """Return the routes of webhooks."""
+    routes = Blueprint("webhooks", __name__)
+
+    @routes.post("/v1/webhooks/stripe")
+    def receive_stripe_event() -> Response:
+        body = read_body(request, MAXIMUM_BYTES)
+        settings = door.settings
+        header = request.headers.get("Stripe-Signature", "")
+        if not is_signed(
+            header, body, settings.webhook_secrets, now=door.clock(), tolerance=settings.webhook_tolerance
+        ):
+            raise ProblemError("signature_invalid", "The Stripe-Signature header does not sign this body.")
+        event_id = _event_id(body)
+        # Over the id alone: a redelivered body differs in `pending_webhooks`, and is the same event.
+        fingerprint = identity.fingerprint(settings.identity_key, event_id.encode())
+        event = StripeEvent(body)
+        accept(
+            door,
+            Submission(
+                job_id=identity.job_id(settings.identity_key, CLIENT, ROUTE, event_id, fingerprint),
+                kind=event.KIND.name,
+                version=event.KIND.version,
+                client_id=CLIENT,
+                route=ROUTE,
+                idempotency_key=event_id,
+                fingerprint=fingerprint,
+                subject_id=event_id,
+                request_id=g.request_id,
+                payload=event.to_bytes(),
+            ),
+        )
+        return json_answer({"received": True})
+
+    return routes
+
+
+def _event_id(body: bytes) -> str:
+    """Read the event's id and nothing else: what Stripe signed can't be refused for what it holds."""
+    text = body.decode("utf-8-sig", "replace")
+    event: Any = None
+    if not is_deeper(text, MAXIMUM_DEPTH):
+        try:
+            event = json.loads(text, parse_int=str, parse_float=str)
+        except ValueError:
+            event = None
+    event_id = event.get("id") if isinstance(event, dict) else None
+    if not isinstance(event_id, str) or not EVENT_ID.fullmatch(event_id):
+        raise ProblemError("event_invalid", "The body is signed, but has no event id.")
+    return event_id
