@@ -15,7 +15,7 @@ def test_a_port_that_is_in_use_is_not_offered(monkeypatch: pytest.MonkeyPatch) -
         busy.bind((ports.HOST, 0))
         number = busy.getsockname()[1]
         offers = iter([number - ports.LOWEST_PORT, 17])
-        monkeypatch.setattr(ports.secrets, "randbelow", lambda _: next(offers))
+        monkeypatch.setattr("secrets.randbelow", lambda _: next(offers))
         monkeypatch.setattr(ports, "_is_free", lambda port: port != number and port == ports.LOWEST_PORT + 17)
         assert ports.free_port() == ports.LOWEST_PORT + 17
 
