@@ -1,0 +1,1 @@
+"""The outside world: the only code that talks to Stripe."""

@@ -1,0 +1,1 @@
+"""How work survives an outside service that fails: backoff and circuit breaker."""

@@ -1,0 +1,217 @@
+"""One call to Stripe: under the breaker, measured, logged, and its failure classed."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import stripe
+
+from config.errors import ContractError
+from workers.gateways.classing import Failure, Method, failure_of, is_replayed, stripe_error
+from workers.gateways.operations import OPERATION_METADATA
+from workers.gateways.snapshots import Answer
+from workers.resilience.breaker import Breaker, is_failure
+
+logger = logging.getLogger("tollgate.stripe")
+T = TypeVar("T")
+MILLISECONDS: Final = 1000
+
+# These two log request addresses, whose queries hold e-mail addresses, and Stripe's messages, which may quote them.
+for _chatty in ("stripe", "urllib3"):
+    logging.getLogger(_chatty).setLevel(logging.CRITICAL)
+
+
+class Answered(Protocol):
+    """What every object of stripe-python's remembers of the answer that it came with."""
+
+    @property
+    def last_response(self) -> Any:
+        """Status, headers and plain data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One request to Stripe, ready to be sent.
+
+    Args:
+        method: GET has no effect; POST may have one.
+        name: what is asked, for the log.
+        operation: on behalf of which operation, for the log.
+        send: asks stripe-python.
+        read: takes from the answer's fields what is wanted of it; raises ContractError if it is not there.
+    """
+
+    method: Method
+    name: str
+    operation: str | None
+    send: Callable[[], Answered]
+    read: Callable[[Mapping[str, Any]], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """A readable answer: the value, the fields it was read from, the status, and the headers with lower-case names."""
+
+    value: T
+    fields: Mapping[str, Any]
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def request_id(self) -> str | None:
+        """Stripe's `Request-Id`."""
+        return self.headers.get("request-id")
+
+
+class Caller:
+    """Makes calls to Stripe, safe for threads.
+
+    Args:
+        breaker: guards every call.
+        clock: seconds since 1970, for durations and for answers without a `Date`.
+    """
+
+    def __init__(self, breaker: Breaker, clock: Callable[[], float]) -> None:
+        self._breaker = breaker
+        self._clock = clock
+
+    def reply(self, request: Request[T]) -> Reply[T]:
+        """Make one call.
+
+        The error is made outside of any `except`, so that it does not drag along stripe-python's own, which quotes
+        Stripe's answer word by word.
+
+        Raises:
+            StripeError: as `workers.gateways.classing` tells.
+        """
+        with self._breaker.calling():
+            outcome = self._logged(request)
+            if isinstance(outcome, Reply):
+                return outcome
+            error = stripe_error(outcome)
+            # A conflict may leave the outcome open, but it shows that Stripe is well: no business of the breaker's.
+            if outcome.is_stripes_trouble or not is_failure(error):
+                raise error
+        raise error
+
+    def answer(self, request: Request[T]) -> Answer[T]:
+        """Make one call and return its answer; raises as `reply` does."""
+        reply = self.reply(request)
+        return self._dated(reply.value, reply, reply.fields)
+
+    def find(
+        self,
+        name: str,
+        operation: str,
+        send: Callable[[str | None], Answered],
+        read: Callable[[Mapping[str, Any]], T],
+    ) -> Answer[T] | None:
+        """Return the newest object of a list that an operation made, None if it made none; raises as `reply` does.
+
+        Args:
+            name: what is listed, for the log.
+            operation: whose object is looked for.
+            send: asks stripe-python for the page after an object's id, or for the first.
+            read: takes from the object's fields what is wanted of it.
+        """
+        reading = partial(page_of, operation=operation, read=read)
+        reply = self.reply(Request("GET", name, operation, partial(send, None), reading))
+        while reply.value.found is None and reply.value.last is not None:
+            reply = self.reply(Request("GET", name, operation, partial(send, reply.value.last), reading))
+        page = reply.value
+        return None if page.found is None else self._dated(page.found, reply, page.fields)
+
+    def _dated(self, value: T, reply: Reply[Any], fields: Mapping[str, Any]) -> Answer[T]:
+        """Return a value as an answer, with what the reply says about how fresh it is."""
+        replayed = is_replayed(reply.headers)
+        as_of = _instant(fields.get("created")) if replayed else _date(reply.headers.get("date"))
+        return Answer(value, reply.request_id, replayed, as_of or datetime.fromtimestamp(self._clock(), UTC))
+
+    def _logged(self, request: Request[T]) -> Reply[T] | Failure:
+        started = self._clock()
+        outcome = _attempt(request)
+        facts = {
+            "operation": request.operation,
+            "status": outcome.status,
+            "stripe_request_id": outcome.request_id,
+            "milliseconds": round((self._clock() - started) * MILLISECONDS),
+        }
+        words = " ".join(f"{name}={'-' if fact is None else fact}" for name, fact in facts.items())
+        logger.info("%s %s", request.name, words, extra={"call": request.name, **facts})
+        return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list: what was looked for, if it is on it, and the last id, if more pages follow."""
+
+    found: T | None
+    fields: Mapping[str, Any]
+    last: str | None
+
+
+def page_of(fields: Mapping[str, Any], *, operation: str, read: Callable[[Mapping[str, Any]], T]) -> Page[T]:
+    """Read one page of a list and look for the object that an operation made.
+
+    Raises:
+        ContractError: the fields are not those of a list, or of the object.
+    """
+    objects, more = fields.get("data"), fields.get("has_more")
+    if not isinstance(objects, list) or not all(isinstance(each, Mapping) for each in objects):
+        raise ContractError("Stripe's list has no list of objects in 'data'")
+    if not isinstance(more, bool) or (more and not objects):
+        raise ContractError("Stripe's list does not say whether more follows")
+    for each in objects:
+        metadata = each.get("metadata")
+        if isinstance(metadata, Mapping) and metadata.get(OPERATION_METADATA) == operation:
+            return Page(read(each), each, None)
+    return Page(None, {}, object_id(objects[-1]) if more else None)
+
+
+def object_id(fields: Mapping[str, Any]) -> str:
+    """Return an object's id.
+
+    Raises:
+        ContractError: it has none.
+    """
+    found = fields.get("id")
+    if not isinstance(found, str) or not found:
+        raise ContractError("Stripe's object has no id")
+    return found
+
+
+def _attempt(request: Request[T]) -> Reply[T] | Failure:
+    try:
+        response = request.send().last_response
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(request.read(response.data), response.data, response.code, headers)
+    except stripe.StripeError as error:
+        return failure_of(error, request.method)
+    except ContractError as error:
+        return Failure(
+            request.method,
+            answered=False,
+            status=response.code,
+            request_id=headers.get("request-id"),
+            replayed=is_replayed(headers),
+            cause=str(error),
+        )
+
+
+def _date(text: str | None) -> datetime | None:
+    """Read a `Date` header (RFC 9110, section 5.6.7), None if there is none that can be read."""
+    try:
+        return parsedate_to_datetime(text or "").astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _instant(seconds: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None
+    except (OverflowError, OSError, ValueError):
+        return None

@@ -1,0 +1,40 @@
+"""The name of one business operation at Stripe, from which its idempotency key is derived.
+
+The name is written to Stripe as `metadata.tollgate_operation`, so that an object can be found again when an answer was
+lost, and an event finds its row.
+"""
+
+import re
+from typing import Final
+
+OPERATION_METADATA: Final = "tollgate_operation"
+# Stripe takes metadata values of up to 500 and idempotency keys of up to 255 characters; an id has at most 40 here.
+_NAME: Final = re.compile(r"([a-z]{2,8}_[0-9A-Za-z]{1,32})/([a-z][a-z_]{0,31})/([1-9][0-9]{0,5})")
+
+
+def operation_name(subject_id: str, verb: str, generation: int) -> str:
+    """Return the operation's name, such as `pay_…/create/1`.
+
+    Args:
+        subject_id: our id of what is made or changed.
+        verb: what is done to it, in lower-case letters and underscores.
+        generation: from 1; a new one is begun only when it is certain that the one before had no effect.
+
+    Raises:
+        ValueError: the parts do not make a name that can be read back.
+    """
+    name = f"{subject_id}/{verb}/{generation}"
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no operation: use an id, a verb in lower-case letters and a generation from 1")
+    return name
+
+
+def parse_operation(text: str) -> tuple[str, str, int] | None:
+    """Return (subject id, verb, generation), or None if the text is not one of our operations."""
+    found = _NAME.fullmatch(text)
+    return (found[1], found[2], int(found[3])) if found else None
+
+
+def idempotency_key(operation: str) -> str:
+    """Return the idempotency key under which Stripe is asked for an operation."""
+    return f"tollgate/{operation}"

@@ -1,0 +1,152 @@
+"""Stripe's API as Tollgate uses it. Nothing else talks to Stripe; every failure is one of `config.errors`."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import stripe
+from stripe.params import CustomerListParams, PaymentIntentCreateParams, PaymentIntentListParams
+
+from config.settings import StripeSettings
+from workers.gateways.calls import Answered, Caller, Request, object_id
+from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
+from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
+from workers.gateways.transport import Transport
+from workers.resilience.breaker import Breaker
+
+__all__ = ["API_VERSION", "StripeGateway", "idempotency_key", "operation_name", "parse_operation", "stripe_breaker"]
+
+API_VERSION: Final = stripe.api_version  # the version that the pinned library's types describe
+PAGE_SIZE: Final = 100  # the most that Stripe lists at once
+
+stripe.enable_telemetry = False
+
+
+def stripe_breaker(settings: StripeSettings) -> Breaker:
+    """Return the circuit breaker for Stripe: one for each process, shared by its threads."""
+    return Breaker("stripe", failures=settings.breaker_failures, reset=settings.breaker_reset)
+
+
+class StripeGateway:
+    """Stripe's API, safe for threads.
+
+    Every method makes its calls under the breaker and raises `config.errors.StripeError` or one of its kinds, nothing
+    else, as `workers.gateways.classing` tells. None repeats a call: the job decides.
+
+    Args:
+        settings: key, address and timeouts.
+        breaker: guards every call.
+        clock: seconds since 1970, for durations and for answers without a `Date`.
+    """
+
+    def __init__(self, settings: StripeSettings, breaker: Breaker, *, clock: Callable[[], float] = time.time) -> None:
+        self._caller = Caller(breaker, clock)
+        self._longest_call = settings.connect_timeout + settings.read_timeout
+        self._transport = Transport(
+            settings.api_base, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+        )
+        self._stripe = stripe.StripeClient(
+            settings.api_key,
+            base_addresses={"api": settings.api_base},
+            stripe_version=API_VERSION,
+            max_network_retries=0,
+            http_client=self._transport,
+        ).v1
+
+    def create_customer(self, *, name: str, email: str, operation: str, idempotency_key: str) -> Answer[str]:
+        """Make a customer and return Stripe's id of it."""
+
+        def send() -> Answered:
+            return self._stripe.customers.create(
+                {"name": name, "email": email, "metadata": {OPERATION_METADATA: operation}},
+                {"idempotency_key": idempotency_key},
+            )
+
+        return self._caller.answer(Request("POST", "customers.create", operation, send, object_id))
+
+    def find_customer(self, *, email: str, operation: str) -> str | None:
+        """Return Stripe's id of the customer that an operation made, None if it made none.
+
+        More than a hundred customers with one address take several calls, each of up to `longest_call` seconds.
+        """
+
+        def page(after: str | None) -> Answered:
+            params: CustomerListParams = {"email": email, "limit": PAGE_SIZE}
+            if after is not None:
+                params["starting_after"] = after
+            return self._stripe.customers.list(params)
+
+        found = self._caller.find("customers.list", operation, page, object_id)
+        return found.value if found else None
+
+    def create_payment_intent(
+        self,
+        *,
+        amount: int,
+        currency: str,
+        customer_id: str,
+        description: str | None,
+        metadata: Mapping[str, str],
+        operation: str,
+        idempotency_key: str,
+    ) -> Answer[PaymentIntentSnapshot]:
+        """Make an unconfirmed PaymentIntent: no money moves before the customer confirms it.
+
+        Args:
+            amount: in the currency's minor unit.
+            currency: three letters.
+            customer_id: Stripe's id of the customer.
+            description: shown in Stripe's dashboard and in its receipts.
+            metadata: shown in Stripe's dashboard.
+            operation: written to the metadata, so that the object can be found again.
+            idempotency_key: under which Stripe does this at most once.
+        """
+        params: PaymentIntentCreateParams = {
+            "amount": amount,
+            "currency": currency,
+            "customer": customer_id,
+            "automatic_payment_methods": {"enabled": True},
+            "metadata": {**metadata, OPERATION_METADATA: operation},
+        }
+        if description is not None:
+            params["description"] = description
+
+        def send() -> Answered:
+            return self._stripe.payment_intents.create(params, {"idempotency_key": idempotency_key})
+
+        return self._caller.answer(Request("POST", "payment_intents.create", operation, send, payment_intent_snapshot))
+
+    def retrieve_payment_intent(self, payment_intent_id: str) -> Answer[PaymentIntentSnapshot]:
+        """Fetch a PaymentIntent with its latest charge."""
+
+        def send() -> Answered:
+            return self._stripe.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
+
+        return self._caller.answer(Request("GET", "payment_intents.retrieve", None, send, payment_intent_snapshot))
+
+    def find_payment_intent(self, *, customer_id: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
+        """Return the PaymentIntent that an operation made for a customer, with its latest charge; None if none.
+
+        It lists, since Stripe's search lags behind by up to a minute (https://docs.stripe.com/search#data-freshness).
+        A customer with more than a hundred PaymentIntents takes several calls, each of up to `longest_call` seconds.
+        """
+
+        def page(after: str | None) -> Answered:
+            params: PaymentIntentListParams = {
+                "customer": customer_id,
+                "limit": PAGE_SIZE,
+                "expand": ["data.latest_charge"],
+            }
+            if after is not None:
+                params["starting_after"] = after
+            return self._stripe.payment_intents.list(params)
+
+        return self._caller.find("payment_intents.list", operation, page, payment_intent_snapshot)
+
+    def longest_call(self) -> float:
+        """Return the seconds that one call may take at most; a look-up may make several."""
+        return self._longest_call
+
+    def close(self) -> None:
+        """Close the kept connections; a call under way still ends, and closes its own."""
+        self._transport.close()
