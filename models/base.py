@@ -1,6 +1,6 @@
 """The declarative base and the few column types that every table shares."""
 
-import datetime
+import datetime as dt
 from typing import Annotated
 
 from sqlalchemy import MetaData, text
@@ -16,10 +16,8 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
-Instant = Annotated[datetime.datetime, mapped_column(TIMESTAMP(timezone=True))]
-Recorded = Annotated[
-    datetime.datetime, mapped_column(TIMESTAMP(timezone=True), server_default=text("clock_timestamp()"))
-]
+Instant = Annotated[dt.datetime, mapped_column(TIMESTAMP(timezone=True))]
+Recorded = Annotated[dt.datetime, mapped_column(TIMESTAMP(timezone=True), server_default=text("clock_timestamp()"))]
 
 
 class Base(DeclarativeBase):

@@ -86,4 +86,4 @@ class Payment(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     projected_version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[Recorded]
-    updated_at: Mapped[Recorded]
+    updated_at: Mapped[Recorded] = mapped_column(onupdate=text("clock_timestamp()"))

@@ -12,7 +12,7 @@ class StripeEvent:
     """Apply one event. The body is kept as the bytes that Stripe signed: it can't be refused for what it holds."""
 
     # Stripe itself redelivers for three days; an event may wait as long for its payment.
-    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=72 * 3600.0, batch=50)
+    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=72 * 3600.0, batch=50, shown=False)
 
     body: bytes
 

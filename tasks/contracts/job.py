@@ -19,6 +19,7 @@ class Kind:
         max_age: seconds from acceptance after which it is not tried again.
         batch: how many jobs one Celery message may name.
         version: the version of its payload.
+        shown: whether a client may ask for it; what nobody asks for has no view.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Kind:
     max_age: float
     batch: int = 1
     version: int = 1
+    shown: bool = True
 
 
 class Contract(Protocol):

@@ -39,6 +39,6 @@ class CreatePayment(JsonContract):
 class RefreshPayment(JsonContract):
     """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous."""
 
-    KIND: ClassVar[Kind] = Kind("payments.refresh", queues.MAINTENANCE, max_age=72 * HOUR)
+    KIND: ClassVar[Kind] = Kind("payments.refresh", queues.MAINTENANCE, max_age=72 * HOUR, shown=False)
 
     payment_id: str

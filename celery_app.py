@@ -1,0 +1,53 @@
+"""The Celery application of the workers: `celery -A celery_app worker`."""
+
+import sys
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init, worker_shutdown
+
+from config.celery_factory import create_celery
+from config.errors import SettingsError
+from config.logs import configure_logs
+from config.settings import WorkerSettings, load_worker
+from tasks.job import bind_runtime, current_runtime
+from workers.runtime import create_runtime
+
+WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
+TASK_MODULES = ("tasks.payments", "tasks.stripe_events")
+
+
+def _settings() -> WorkerSettings:
+    try:
+        return load_worker()
+    except SettingsError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(WRONG_SETTINGS)
+
+
+SETTINGS = _settings()
+
+
+def _create() -> Celery:
+    app = create_celery(broker_url=SETTINGS.broker_url, keyspace=SETTINGS.redis.keyspace, include=TASK_MODULES)
+    app.conf.update(worker_concurrency=SETTINGS.concurrency, worker_pool="threads")
+    return app
+
+
+app = _create()
+
+
+@setup_logging.connect
+def _log(**_: Any) -> None:
+    configure_logs(SETTINGS.log, "worker")
+
+
+@worker_init.connect
+def _open(**_: Any) -> None:
+    bind_runtime(create_runtime(SETTINGS, "worker"))
+
+
+@worker_shutdown.connect
+def _close(**_: Any) -> None:
+    current_runtime().close()
+    bind_runtime(None)

@@ -1,0 +1,27 @@
+"""All kinds of jobs, by name."""
+
+from config.errors import ContractError
+from tasks.contracts.events import StripeEvent
+from tasks.contracts.job import Contract, Kind
+from tasks.contracts.payments import CreatePayment, RefreshPayment
+
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.KIND.name: contract for contract in (CreatePayment, RefreshPayment, StripeEvent)
+}
+
+
+def contract_of(kind: str) -> type[Contract]:
+    """Return the contract of that kind.
+
+    Raises:
+        ContractError: if there is no such kind.
+    """
+    try:
+        return CONTRACTS[kind]
+    except KeyError:
+        raise ContractError(f"there is no job kind '{kind}'; known are: {', '.join(sorted(CONTRACTS))}") from None
+
+
+def kind_of(kind: str) -> Kind:
+    """Return what that kind promises; raises ContractError if there is none of that name."""
+    return contract_of(kind).KIND

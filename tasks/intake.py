@@ -1,0 +1,180 @@
+"""Reading the journal: entries are taken into PostgreSQL, committed, hinted at, and only then acknowledged."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import Celery
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from config.errors import DatabaseAwayError, JournalRejectedError
+from tasks.contracts.journal import JournalEntry
+from tasks.contracts.views import JobView
+from tasks.publisher import send
+from workers.jobs.intake import Taken, check_entry, take_in
+from workers.jobs.publish import unmark
+from workers.projections.instants import rfc3339_from_ms
+from workers.projections.projector import Shown, current_epoch, write
+from workers.runtime import Runtime
+
+LOG = logging.getLogger("tollgate.intake")
+GROUP = "dispatchers"
+BLOCK_MS = 1000  # how long to wait for news; also how long a stop may take
+REJECTED_KEPT = 10_000  # forged or broken entries kept for an operator
+FIRST_PROJECTED = 1  # newer than the first view that the ingress wrote
+
+Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+@dataclass(slots=True)
+class Reader:
+    """One dispatcher's place in the journal's consumer group.
+
+    Args:
+        redis: a client whose socket timeout is above the blocking time.
+        cursor: where the search for entries that a dead dispatcher left goes on.
+    """
+
+    runtime: Runtime
+    app: Celery
+    redis: Redis
+    cursor: bytes = field(default=b"0-0")
+
+    def take_new(self) -> int:
+        """Wait a moment for new entries and take them in; return how many there were.
+
+        Raises:
+            RedisError, DatabaseAwayError: nothing is lost, the entries stay pending.
+        """
+        jobs = self.runtime.settings.jobs
+        journal = self.runtime.settings.redis.keyspace.journal
+        try:
+            answer: Any = self.redis.xreadgroup(
+                GROUP, self.runtime.name, {journal: ">"}, count=jobs.intake_batch, block=BLOCK_MS
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self.join()
+            return 0
+        return self._take(answer[0][1]) if answer else 0
+
+    def take_left(self) -> int:
+        """Take in what a dead dispatcher read and never acknowledged; return how many there were.
+
+        Raises:
+            RedisError, DatabaseAwayError: nothing is lost, the entries stay pending.
+        """
+        jobs = self.runtime.settings.jobs
+        journal = self.runtime.settings.redis.keyspace.journal
+        idle_ms = int(jobs.claim_idle * 1000)
+        try:
+            answer: Any = self.redis.xautoclaim(
+                journal, GROUP, self.runtime.name, idle_ms, self.cursor, count=jobs.intake_batch
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self.join()
+            return 0
+        self.cursor, entries = answer[0], answer[1]
+        return self._take(entries) if entries else 0
+
+    def join(self) -> None:
+        """Make the consumer group, at the journal's beginning, unless it is there."""
+        try:
+            self.redis.xgroup_create(self.runtime.settings.redis.keyspace.journal, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def _take(self, entries: Entries) -> int:
+        good: list[tuple[bytes, JournalEntry, dict[str, object]]] = []
+        for stream_id, fields in entries:
+            try:
+                entry, row = check_entry(self.runtime.settings, fields)
+                good.append((stream_id, entry, row))
+            except JournalRejectedError as error:
+                self._reject(stream_id, fields, error)
+        if good:
+            self._commit(good)
+        return len(entries)
+
+    def _commit(self, good: Sequence[tuple[bytes, JournalEntry, dict[str, object]]]) -> None:
+        try:
+            with self.runtime.transaction() as session:
+                taken = take_in(session, [(entry, row) for _, entry, row in good])
+                epoch = current_epoch(session)
+        except DatabaseAwayError:
+            raise
+        except Exception:
+            if len(good) == 1:
+                # It stays pending, so it is neither lost nor in the way of the others.
+                LOG.exception("entry %s can't be taken in", good[0][1].job_id)
+                return
+            half = len(good) // 2
+            self._commit(good[:half])
+            self._commit(good[half:])
+            return
+        self._after_commit(good, taken, epoch)
+
+    def _after_commit(
+        self, good: Sequence[tuple[bytes, JournalEntry, dict[str, object]]], taken: Taken, epoch: int
+    ) -> None:
+        publish(self.runtime, self.app, taken.hints)
+        keyspace = self.runtime.settings.redis.keyspace
+        write(
+            self.runtime,
+            [
+                Shown(entry.job_id, keyspace.job_view(entry.job_id), epoch, FIRST_PROJECTED, reused_view(entry))
+                for entry in taken.reused
+            ],
+        )
+        strange = {entry.job_id for entry in taken.strange}
+        for job_id in strange:
+            LOG.error("the client of %s is unknown to PostgreSQL: its entry stays in the journal", job_id)
+        ids = [stream_id for stream_id, entry, _ in good if entry.job_id not in strange]
+        if ids:
+            self.redis.xack(keyspace.journal, GROUP, *ids)
+        LOG.info(
+            "journal taken in",
+            extra={"new": len(taken.hints), "known": len(taken.known), "reused": len(taken.reused)},
+        )
+
+    def _reject(self, stream_id: bytes, fields: dict[bytes, bytes], error: JournalRejectedError) -> None:
+        LOG.error("journal entry %s rejected: %s", stream_id.decode(), error)
+        keyspace = self.runtime.settings.redis.keyspace
+        rejected: Any = {**fields, b"rejected_because": str(error).encode(), b"rejected_id": stream_id}
+        with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(keyspace.journal_rejected, rejected, maxlen=REJECTED_KEPT)
+            pipeline.xack(keyspace.journal, GROUP, stream_id)
+            pipeline.execute()
+
+
+def publish(runtime: Runtime, app: Celery, hints: Sequence[Any]) -> None:
+    """Send hints whose marks are committed, and take the marks back of those that could not be sent."""
+    unsent = send(app, hints) if hints else []
+    if unsent:
+        with runtime.transaction() as session:
+            unmark(session, unsent)
+
+
+def reused_view(entry: JournalEntry) -> JobView:
+    """Return the view of a request whose idempotency key PostgreSQL knows with another body."""
+    accepted = rfc3339_from_ms(entry.accepted_ms)
+    return JobView(
+        id=entry.job_id,
+        client_id=entry.client_id,
+        kind=entry.kind,
+        state="refused",
+        subject_id=entry.subject_id,
+        attempts=0,
+        problem={
+            "code": "idempotency_key_reused",
+            "detail": "This Idempotency-Key was used before with another body: use a new key for a new payment.",
+        },
+        created_at=accepted,
+        updated_at=accepted,
+    )

@@ -1,0 +1,105 @@
+"""Upkeep: what the dispatcher does by the clock: publish, republish, rescue, repair, trim."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from celery import Celery
+
+from tasks.intake import GROUP, publish
+from tasks.publisher import empty_queues
+from workers.jobs.publish import mark_due, mark_lost, overdue_queues
+from workers.jobs.rescue import rescue
+from workers.projections.repair import repair_api_keys, repair_forgotten, repair_views
+from workers.runtime import Runtime
+
+LOG = logging.getLogger("tollgate.dispatcher")
+PULSE_SECONDS = 60  # a pulse older than this is no longer there
+API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
+TRIM_SECONDS = 60.0
+MILLISECONDS = 1000
+
+
+@dataclass(slots=True)
+class Chore:
+    """A piece of upkeep and its period in seconds."""
+
+    name: str
+    period: float
+    do: Callable[[], object]
+    due_at: float = field(default=0.0)
+
+
+def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time) -> list[Chore]:
+    """Return all chores of a dispatcher."""
+    jobs = runtime.settings.jobs
+    return [
+        Chore("pulse", jobs.repair_interval, lambda: pulse(runtime, clock)),
+        Chore("epoch", jobs.repair_interval, lambda: repair_forgotten(runtime)),
+        Chore("rescue", jobs.poll_interval, lambda: give_back(runtime)),
+        Chore("publish", jobs.poll_interval, lambda: publish_due(runtime, app)),
+        Chore("republish", jobs.republish_grace / 2, lambda: publish_lost(runtime, app)),
+        Chore("views", jobs.repair_interval, lambda: repair_views(runtime)),
+        Chore("api keys", API_KEYS_SECONDS, lambda: repair_api_keys(runtime)),
+        Chore("trim", TRIM_SECONDS, lambda: trim(runtime, clock)),
+    ]
+
+
+def pulse(runtime: Runtime, clock: Callable[[], float]) -> None:
+    """Show that a dispatcher is alive."""
+    now_ms = int(clock() * MILLISECONDS)
+    runtime.redis.set(runtime.settings.redis.keyspace.dispatcher_pulse, now_ms, ex=PULSE_SECONDS)
+
+
+def give_back(runtime: Runtime) -> None:
+    """Make jobs due again whose lease ran out."""
+    with runtime.transaction() as session:
+        rescued = rescue(session, runtime.settings.jobs.publish_batch)
+    for job_id in rescued:
+        LOG.warning("the lease ran out: the job is due again", extra={"job_id": job_id})
+
+
+def publish_due(runtime: Runtime, app: Celery) -> None:
+    """Hint at jobs whose time has come, until none is left."""
+    most = runtime.settings.jobs.publish_batch
+    while True:
+        with runtime.transaction() as session:
+            hints = mark_due(session, most)
+        publish(runtime, app, hints)
+        if len(hints) < most:
+            return
+
+
+def publish_lost(runtime: Runtime, app: Celery) -> None:
+    """Hint again at jobs whose hint was lost."""
+    jobs = runtime.settings.jobs
+    with runtime.transaction() as session:
+        queues = overdue_queues(session, jobs.republish_grace)
+    if not queues:
+        return
+    empty = empty_queues(app, queues)
+    with runtime.transaction() as session:
+        hints = mark_lost(session, grace=jobs.republish_grace, empty_queues=empty, most=jobs.publish_batch)
+    if hints:
+        LOG.warning("%d hints were lost and are sent again", len(hints))
+    publish(runtime, app, hints)
+
+
+def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
+    """Let the journal forget what was taken in long ago; what is not acknowledged stays, however old."""
+    journal = runtime.settings.redis.keyspace.journal
+    groups = [group for group in runtime.redis.xinfo_groups(journal) if group["name"] == GROUP.encode()]
+    if not groups:
+        return
+    oldest_kept = f"{int((clock() - runtime.settings.jobs.journal_keep) * MILLISECONDS)}-0"
+    pending = runtime.redis.xpending(journal, GROUP)
+    bounds = [oldest_kept, groups[0]["last-delivered-id"].decode()]
+    if pending["pending"]:
+        bounds.append(pending["min"].decode())
+    runtime.redis.xtrim(journal, minid=min(bounds, key=_stream_order), approximate=True)
+
+
+def _stream_order(stream_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = stream_id.partition("-")
+    return int(milliseconds), int(sequence or 0)

@@ -1,0 +1,1 @@
+"""The job protocol: intake, publish, claim, intent, outcome, rescue."""

@@ -1,0 +1,73 @@
+"""An attempt at a job: its fence, its lease and its intents."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from config.errors import FenceLostError
+from workers.jobs.row import JobRow
+from workers.runtime import Runtime
+
+_HOLD = text("SELECT id FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR UPDATE")
+_RENEW = text("""
+UPDATE jobs SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :id AND fence = :fence AND state = 'running' RETURNING id
+""")
+# The age of an intent counts from the first commit of its generation: Stripe's memory of the key starts there.
+_INTEND = text("""
+UPDATE jobs
+SET intent = :intent, intent_generation = :generation,
+    intent_at = CASE WHEN intent = :intent THEN intent_at ELSE clock_timestamp() END
+WHERE id = :id
+""")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One claimed try. Everything it writes carries its fence.
+
+    Args:
+        lease_ends: monotonic seconds; earlier than the database's own end, since it was read before the claim.
+    """
+
+    runtime: Runtime
+    job: JobRow
+    lease_ends: float
+    monotonic: Callable[[], float] = field(default=time.monotonic)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a transaction that holds the job's row while this attempt still owns it.
+
+        Raises:
+            FenceLostError: if another attempt owns the job now.
+            DatabaseAwayError: if PostgreSQL went away.
+        """
+        with self.runtime.transaction() as session:
+            if session.execute(_HOLD, {"id": self.job.id, "fence": self.job.fence}).first() is None:
+                raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over")
+            yield session
+
+    def intend(self, session: Session, operation: str, generation: int) -> None:
+        """Record what will be asked of Stripe, before it is asked; holds with the transaction's commit."""
+        session.execute(_INTEND, {"id": self.job.id, "intent": operation, "generation": generation})
+
+    def before_call(self) -> None:
+        """Make sure that the lease outlasts one more Stripe call.
+
+        Raises:
+            FenceLostError: if another attempt owns the job now: the call must not be made.
+        """
+        if self.lease_ends - self.monotonic() > self.runtime.stripe.longest_call():
+            return
+        started = self.monotonic()
+        lease = self.runtime.settings.jobs.lease
+        parameters = {"id": self.job.id, "fence": self.job.fence, "lease": lease}
+        with self.runtime.transaction() as session:
+            if session.execute(_RENEW, parameters).first() is None:
+                raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over before its call")
+        self.lease_ends = started + lease

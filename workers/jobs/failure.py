@@ -1,0 +1,68 @@
+"""What an error makes of an attempt: refused, waiting, checking or snoozed."""
+
+from collections.abc import Callable
+
+from config.errors import (
+    BreakerOpenError,
+    StripeDeclinedError,
+    StripeError,
+    StripeInvalidError,
+    StripeMisconfiguredError,
+    StripeOutcomeUnknownError,
+    TollgateError,
+)
+from config.settings import JobSettings
+from workers.jobs.outcome import Outcome
+from workers.jobs.row import JobRow
+from workers.resilience.backoff import backoff
+
+# An operator must act first; asking every few seconds would only fill the log.
+MISCONFIGURED_SECONDS = 60.0
+# Whatever happened is usually visible at Stripe within a second or two, and a shopper may be waiting.
+FIRST_LOOK_SECONDS = 1.0
+
+
+def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> Outcome:
+    """Return what becomes of an attempt that ended in this error.
+
+    A refusal is only for errors which prove that nothing happened. Whatever may have happened is `checking`; whatever
+    surely did not is tried again.
+    """
+    described = describe(error)
+    request_id = error.request_id if isinstance(error, StripeError) else None
+    if isinstance(error, StripeInvalidError | StripeDeclinedError):
+        problem = {"code": "stripe_refused", "detail": f"Stripe refused the request: {error.code or 'no code given'}"}
+        return Outcome("refused", problem=problem, error=described, request_id=request_id)
+    state = "checking" if isinstance(error, StripeOutcomeUnknownError) or job.intent is not None else "waiting"
+    return Outcome(
+        state,
+        delay=_delay(error, job, settings, random),
+        error=described,
+        counts=not isinstance(error, BreakerOpenError),
+        request_id=request_id,
+    )
+
+
+def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> float:
+    retry_after = error.retry_after if isinstance(error, StripeError) else None
+    if isinstance(error, StripeMisconfiguredError):
+        return MISCONFIGURED_SECONDS
+    delay = backoff(
+        job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random, retry_after=retry_after
+    )
+    if isinstance(error, StripeOutcomeUnknownError) and job.attempts == 1:
+        return min(delay, FIRST_LOOK_SECONDS)
+    return delay
+
+
+def describe(error: Exception) -> dict[str, str]:
+    """Return an error as operators see it. Only our own messages are kept: others may quote personal data."""
+    name = type(error).__name__
+    if not isinstance(error, TollgateError):
+        return {"type": name, "message": f"unexpected {name}: see the worker's log"}
+    described = {"type": name, "message": str(error)}
+    if isinstance(error, StripeError) and error.code:
+        described["code"] = error.code
+    if isinstance(error, StripeError) and error.request_id:
+        described["stripe_request_id"] = error.request_id
+    return described

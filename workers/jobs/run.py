@@ -1,0 +1,128 @@
+"""Running jobs: claim, do, write the outcome, show it."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from config.errors import ContractError, DatabaseAwayError, FenceLostError, TollgateError
+from config.logs import bind
+from models.encrypted import decrypt_bytes
+from tasks.contracts.job import Contract
+from workers.jobs.attempt import Attempt
+from workers.jobs.claim import claim, states
+from workers.jobs.failure import describe, outcome_of
+from workers.jobs.outcome import Outcome, finish
+from workers.jobs.row import JobRow
+from workers.projections.projector import project
+from workers.runtime import Runtime
+
+LOG = logging.getLogger("tollgate.jobs")
+C = TypeVar("C", bound=Contract)
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[C]):
+    """What a kind of job does.
+
+    Args:
+        perform: does the work; returns how it ended, or raises.
+        settle: writes what any other end than `done` means for the job's subject, in the outcome's transaction.
+    """
+
+    contract: type[C]
+    perform: Callable[[Attempt, C], Outcome]
+    settle: Callable[[Session, Runtime, JobRow, C, Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a job, as Celery and Flower are told. `state` is `running` while another attempt has it."""
+
+    job_id: str
+    state: str
+    reason: str
+
+
+def run_job(runtime: Runtime, job_id: str, service: Service[C]) -> Result:
+    """Run one job if it is due, and tell what became of it.
+
+    Raises:
+        DatabaseAwayError: if PostgreSQL went away; the lease's end will make the job due again.
+    """
+    read_before_claim = time.monotonic()
+    lease = runtime.settings.jobs.lease
+    with runtime.transaction() as session:
+        jobs = claim(session, [job_id], worker=runtime.name, lease=lease)
+        if not jobs:
+            state = states(session, [job_id]).get(job_id, "unknown")
+            return Result(job_id, state, f"nothing to do: the job is {state}")
+    attempt = Attempt(runtime, jobs[0], read_before_claim + lease)
+    with bind(job_id=job_id, request_id=jobs[0].request_id):
+        return _attempt(attempt, service)
+
+
+def _attempt(attempt: Attempt, service: Service[C]) -> Result:
+    runtime, job = attempt.runtime, attempt.job
+    contract: C | None = None
+    try:
+        contract = open_payload(runtime, job, service.contract)
+        outcome = too_late(runtime, job) or service.perform(attempt, contract)
+    except (FenceLostError, DatabaseAwayError) as error:
+        LOG.warning("attempt %d ends without an outcome: %s", job.fence, error)
+        return Result(job.id, "running", str(error))
+    except TollgateError as error:
+        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        LOG.warning("attempt %d: %s", job.fence, error, extra={"error": describe(error)})
+    except Exception as error:
+        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        LOG.exception("attempt %d failed unexpectedly", job.fence)
+    return _conclude(runtime, job, service, contract, outcome)
+
+
+def _conclude(runtime: Runtime, job: JobRow, service: Service[C], contract: C | None, outcome: Outcome) -> Result:
+    try:
+        with runtime.transaction() as session:
+            finish(session, job, outcome)
+            if outcome.state != "done" and contract is not None:
+                service.settle(session, runtime, job, contract, outcome)
+    except FenceLostError as error:
+        LOG.warning("%s", error)
+        return Result(job.id, "running", str(error))
+    LOG.info("job is %s after attempt %d", outcome.state, job.fence, extra={"kind": job.kind, "state": outcome.state})
+    shown = [job.id] if service.contract.KIND.shown else []
+    project(runtime, job_ids=shown, payment_ids=[job.subject_id, *outcome.touched])
+    return Result(job.id, outcome.state, outcome.reason)
+
+
+def too_late(runtime: Runtime, job: JobRow) -> Outcome | None:
+    """Return a dead outcome for a job that is too old or that kept killing its workers, else None."""
+    if job.rescues > runtime.settings.jobs.max_rescues:
+        message = f"its worker died {job.rescues} times"
+    elif job.expired:
+        message = "it was not done within its kind's maximum age"
+    else:
+        return None
+    return Outcome(
+        "dead",
+        problem={"code": "gave_up", "detail": f"Tollgate gave up: {message}"},
+        error={"type": "GaveUp", "message": message},
+        # Without an intent Stripe was never asked, so asking again is safe.
+        verdict="safe_to_replay" if job.intent is None else "reconcile_first",
+    )
+
+
+def open_payload(runtime: Runtime, job: JobRow, contract: type[C]) -> C:
+    """Return the job's contract.
+
+    Raises:
+        ContractError: if the payload does not fit.
+        SealBrokenError: if it was changed or moved in the database.
+    """
+    if not job.payload:
+        raise ContractError(f"job {job.id} has no payload")
+    plaintext = decrypt_bytes(runtime.settings.encryption_keys, "jobs", "payload", job.id, job.payload)
+    return contract.from_bytes(plaintext)

@@ -1,0 +1,42 @@
+"""The views of payments, read from their rows."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from config.keyring import Keyring
+from models.declines import customer_words
+from models.encrypted import decrypt
+from models.payment import Payment
+from tasks.contracts.views import PaymentView
+from workers.projections.instants import rfc3339
+
+# Once no more can be paid with it, the client secret is kept from the view: fewer secrets, fewer mistakes.
+_PAYABLE = frozenset({"requires_confirmation", "requires_action", "declined"})
+
+
+def read_payment_views(session: Session, ring: Keyring, payment_ids: Sequence[str]) -> list[tuple[int, PaymentView]]:
+    """Return version and view of each payment that exists."""
+    rows = session.scalars(select(Payment).where(Payment.id.in_(payment_ids)))
+    return [(row.version, _view(row, ring)) for row in rows]
+
+
+def _view(row: Payment, ring: Keyring) -> PaymentView:
+    secret = row.client_secret if row.status in _PAYABLE else None
+    return PaymentView(
+        id=row.id,
+        client_id=row.client_id,
+        job_id=row.job_id,
+        status=row.status,
+        amount=row.amount,
+        amount_received=row.amount_received,
+        amount_refunded=row.amount_refunded,
+        currency=row.currency,
+        booking_reference=row.booking_reference,
+        stripe_payment_intent=row.stripe_id,
+        client_secret=None if secret is None else decrypt(ring, "payments", "client_secret", row.id, secret),
+        decline=customer_words(row.decline_code) if row.status == "declined" else None,
+        created_at=rfc3339(row.created_at),
+        updated_at=rfc3339(row.updated_at),
+    )

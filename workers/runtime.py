@@ -1,0 +1,81 @@
+"""All that a worker or dispatcher process holds open, made once and passed in."""
+
+import os
+import random
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from redis import Redis
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from config.errors import DatabaseAwayError
+from config.settings import WorkerSettings
+from models.database import create_database_engine
+from workers.gateways.stripe import StripeGateway
+from workers.redis_client import create_redis
+from workers.resilience.breaker import Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The process's settings and connections, and its source of randomness (0 to 1)."""
+
+    name: str
+    settings: WorkerSettings
+    engine: Engine
+    redis: Redis
+    stripe: StripeGateway
+    random: Callable[[], float]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Commit at the end of the block, or roll back.
+
+        Raises:
+            DatabaseAwayError: if PostgreSQL went away, or the pool has no connection to give.
+        """
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except PoolTimeoutError as error:
+            raise DatabaseAwayError("no connection to PostgreSQL was free in time") from error
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_away(error):
+                raise DatabaseAwayError(f"PostgreSQL went away: {type(error.orig).__name__}") from error
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.stripe.close()
+        self.redis.close()
+        self.engine.dispose()
+
+
+# Class 57 is operator intervention (shutdown, crash), 08 a broken connection, 53 out of resources; no code at all
+# means that the server was never reached.
+_AWAY_CLASSES = ("57", "08", "53")
+
+
+def _is_away(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "pgcode", None)
+    operational = type(error.orig).__name__ in {"OperationalError", "InterfaceError"}
+    return operational and (code is None or code.startswith(_AWAY_CLASSES))
+
+
+def create_runtime(settings: WorkerSettings, role: str) -> Runtime:
+    """Open what a process of that role needs; nothing is connected until it is used."""
+    stripe = settings.stripe
+    breaker = Breaker("stripe", failures=stripe.breaker_failures, reset=stripe.breaker_reset)
+    return Runtime(
+        name=f"{role}@{socket.gethostname()}:{os.getpid()}",
+        settings=settings,
+        engine=create_database_engine(settings.database, role),
+        redis=create_redis(settings.redis),
+        stripe=StripeGateway(stripe, breaker),
+        random=random.SystemRandom().random,
+    )

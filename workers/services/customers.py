@@ -1,0 +1,101 @@
+"""Customers: one row per client and e-mail address, and one customer at Stripe for it."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from config.errors import StripeOutcomeUnknownError
+from config.settings import WorkerSettings
+from models.customer import Customer
+from models.encrypted import decrypt, encrypt
+from tasks.contracts.identity import derived_id
+from workers.gateways.stripe import idempotency_key, operation_name
+from workers.jobs.attempt import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCustomer:
+    """A customer as the services need it; `stripe_id` is None until Stripe knows them."""
+
+    id: str
+    name: str
+    email: str
+    stripe_id: str | None
+
+
+def remember(session: Session, settings: WorkerSettings, *, client_id: str, name: str, email: str) -> KnownCustomer:
+    """Return the client's customer with that e-mail address, made now if they are new.
+
+    The name first given stays: what Stripe is asked under one idempotency key must never differ.
+    """
+    email_hash = hmac.new(settings.derivation_key, email.casefold().encode(), hashlib.sha256).hexdigest()
+    customer_id = derived_id("cst", settings.derivation_key, client_id, email_hash)
+    ring = settings.encryption_keys
+    session.execute(
+        insert(Customer)
+        .values(
+            id=customer_id,
+            client_id=client_id,
+            email_hash=email_hash,
+            name=encrypt(ring, "customers", "name", customer_id, name),
+            email=encrypt(ring, "customers", "email", customer_id, email),
+        )
+        .on_conflict_do_nothing()
+    )
+    row = session.execute(
+        select(Customer.id, Customer.name, Customer.email, Customer.stripe_id).where(Customer.id == customer_id)
+    ).one()
+    return KnownCustomer(
+        id=row.id,
+        name=decrypt(ring, "customers", "name", row.id, row.name),
+        email=decrypt(ring, "customers", "email", row.id, row.email),
+        stripe_id=row.stripe_id,
+    )
+
+
+def at_stripe(attempt: Attempt, customer: KnownCustomer) -> str:
+    """Return the customer's id at Stripe, made there and remembered if it is not known yet.
+
+    Raises:
+        StripeError: as the gateway does.
+        FenceLostError: if another attempt owns the job now.
+    """
+    if customer.stripe_id is not None:
+        return customer.stripe_id
+    stripe_id = _create(attempt, customer)
+    with attempt.runtime.transaction() as session:
+        # Whoever came first stays: later payments find this customer's objects by that one id.
+        session.execute(
+            update(Customer).where(Customer.id == customer.id, Customer.stripe_id.is_(None)).values(stripe_id=stripe_id)
+        )
+        return session.execute(select(Customer.stripe_id).where(Customer.id == customer.id)).scalar_one() or stripe_id
+
+
+def _create(attempt: Attempt, customer: KnownCustomer) -> str:
+    stripe = attempt.runtime.stripe
+    operation = operation_name(customer.id, "create", 1)
+    attempt.before_call()
+    try:
+        return stripe.create_customer(
+            name=customer.name, email=customer.email, operation=operation, idempotency_key=idempotency_key(operation)
+        ).value
+    except StripeOutcomeUnknownError as error:
+        if not error.replayed:
+            raise
+    # Stripe keeps answering with a stored failure. A customer moves no money, so a second one would only be untidy:
+    # look for the first, else ask under a key of this attempt's own.
+    attempt.before_call()
+    found = stripe.find_customer(email=customer.email, operation=operation)
+    if found is not None:
+        return found
+    attempt.before_call()
+    return stripe.create_customer(
+        name=customer.name,
+        email=customer.email,
+        operation=operation,
+        idempotency_key=f"{idempotency_key(operation)}/{attempt.job.id}/{attempt.job.fence}",
+    ).value

@@ -1,0 +1,183 @@
+"""Payments: making a PaymentIntent exactly once."""
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from config.errors import StripeOutcomeUnknownError
+from config.keyring import Keyring
+from models.encrypted import encrypt
+from models.history import History
+from models.payment import Payment
+from tasks.contracts.payments import CreatePayment
+from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
+from workers.gateways.stripe import idempotency_key, operation_name
+from workers.jobs.attempt import Attempt
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.runtime import Runtime
+from workers.services import customers
+from workers.services.customers import KnownCustomer
+from workers.services.refreshes import ask_for_refresh
+from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked, move
+
+VERB = "create"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A PaymentIntent, and by which call it became known: `response` or `fetch`."""
+
+    answer: Answer[PaymentIntentSnapshot]
+    source: str
+
+
+def create(attempt: Attempt, request: CreatePayment) -> Outcome:
+    """Make the payment's PaymentIntent, or find the one that an earlier attempt made.
+
+    The intent is committed before Stripe is asked. An attempt that follows one with an intent looks before it asks
+    again, always under the same key (see `_ask_again`).
+    """
+    customer = _prepare(attempt, request)
+    stripe_customer = customers.at_stripe(attempt, customer)
+    if attempt.job.intent is None:
+        made = _Made(_ask(attempt, request, stripe_customer, generation=1), "response")
+    else:
+        made = _look(attempt, request, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+    return done(
+        lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
+    )
+
+
+def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
+    with attempt.transaction() as session:
+        customer = _remember(session, attempt.runtime, attempt.job, request, status="processing")
+        if attempt.job.intent is None:
+            attempt.intend(session, operation_name(request.payment_id, VERB, 1), generation=1)
+        return customer
+
+
+def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment, *, status: str) -> KnownCustomer:
+    """Make the customer's and the payment's rows, unless they are there."""
+    settings = runtime.settings
+    customer = customers.remember(
+        session,
+        settings,
+        client_id=job.client_id,
+        name=request.customer_name,
+        email=request.customer_email,
+    )
+    made = session.execute(
+        insert(Payment)
+        .values(
+            id=request.payment_id,
+            client_id=job.client_id,
+            job_id=job.id,
+            customer_id=customer.id,
+            booking_reference=request.booking_reference,
+            amount=request.amount,
+            currency=request.currency,
+            status=status,
+            **_sealed(settings.encryption_keys, request),
+        )
+        .on_conflict_do_nothing()
+        .returning(Payment.id)
+    ).first()
+    if made is not None:
+        session.add(History(noun="payment", subject_id=request.payment_id, new=status, source="job", evidence=job.id))
+    return customer
+
+
+def _sealed(ring: Keyring, request: CreatePayment) -> dict[str, bytes | None]:
+    texts = {
+        "description": request.description,
+        "booking_metadata": json.dumps(dict(request.metadata)),
+        "shopper_ip": request.shopper_ip,
+        "shopper_user_agent": request.shopper_user_agent,
+    }
+    return {
+        column: None if text is None else encrypt(ring, "payments", column, request.payment_id, text)
+        for column, text in texts.items()
+    }
+
+
+def _ask(
+    attempt: Attempt, request: CreatePayment, stripe_customer: str, *, generation: int
+) -> Answer[PaymentIntentSnapshot]:
+    operation = operation_name(request.payment_id, VERB, generation)
+    attempt.before_call()
+    return attempt.runtime.stripe.create_payment_intent(
+        amount=request.amount,
+        currency=request.currency,
+        customer_id=stripe_customer,
+        description=request.description,
+        metadata={
+            **request.metadata,
+            "booking_reference": request.booking_reference,
+            "tollgate_payment": request.payment_id,
+        },
+        operation=operation,
+        idempotency_key=idempotency_key(operation),
+    )
+
+
+def _look(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made | None:
+    """Find what an earlier attempt made, under any generation of its key."""
+    for generation in range(attempt.job.intent_generation, 0, -1):
+        attempt.before_call()
+        found = attempt.runtime.stripe.find_payment_intent(
+            customer_id=stripe_customer, operation=operation_name(request.payment_id, VERB, generation)
+        )
+        if found is not None:
+            return _Made(found, "fetch")
+    return None
+
+
+def _ask_again(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:
+    """Ask under the same key while Stripe surely remembers it.
+
+    Raises:
+        StripeOutcomeUnknownError: if the key may be forgotten, or its stored answer is still a failure.
+    """
+    job, settings = attempt.job, attempt.runtime.settings.jobs
+    age = job.intent_age or 0.0
+    if age >= settings.resend_limit:
+        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
+    try:
+        return _Made(_ask(attempt, request, stripe_customer, generation=job.intent_generation), "response")
+    except StripeOutcomeUnknownError as error:
+        if not error.replayed or age < settings.generation_wait:
+            raise
+    # Stripe's stored answer is a failure and its lists have shown nothing for minutes. An unconfirmed PaymentIntent
+    # takes no money and nobody has its client secret, so the next generation of the key may make one.
+    generation = job.intent_generation + 1
+    with attempt.transaction() as session:
+        attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
+    return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
+
+
+def _record(session: Session, runtime: Runtime, payment_id: str, made: _Made) -> None:
+    answer = made.answer
+    payment = locked(session, payment_id)
+    # A replayed answer shows the object as it was when it was made.
+    as_of = answer.value.created if answer.replayed else answer.as_of
+    source = Source(made.source, as_of, answer.request_id)
+    verdict = apply_payment_intent(session, runtime.settings.encryption_keys, payment, answer.value, source)
+    if verdict is Verdict.AMBIGUOUS:
+        ask_for_refresh(session, runtime, payment, slot=payment.job_id, request_id="")
+
+
+def settle_create(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment, outcome: Outcome) -> None:
+    """Tell on the payment what its job's unfinished or unhappy end means.
+
+    `failed` needs proof that no money moved: Stripe refused, or was never asked. Everything else is `checking`.
+    """
+    proof = outcome.state == "refused" or outcome.verdict == "safe_to_replay"
+    status = {"waiting": "processing", "checking": "checking"}.get(outcome.state, "failed" if proof else "checking")
+    _remember(session, runtime, job, request, status=status)
+    payment = locked(session, request.payment_id)
+    if payment.stripe_id is None and payment.status in {"processing", "checking"} and payment.status != status:
+        as_of = payment.created_at
+        move(session, payment, status, Source("job", as_of, outcome.request_id or job.id))

@@ -1,0 +1,60 @@
+"""Refreshes: fetching once a PaymentIntent of which something ambiguous was heard."""
+
+from sqlalchemy.orm import Session
+
+from models.payment import Payment
+from tasks.contracts.payments import RefreshPayment
+from workers.jobs.attempt import Attempt
+from workers.jobs.follow_up import enqueue
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.runtime import Runtime
+from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked
+
+# Stripe's clock tells seconds: after this long, what happened in the same second is over, and often cleared up.
+SETTLE_SECONDS = 1.2
+
+
+def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slot: str, request_id: str) -> None:
+    """Leave a job that fetches a dirty payment once; the same slot asks only once."""
+    enqueue(
+        session,
+        runtime.settings,
+        RefreshPayment(payment.id),
+        client_id=payment.client_id,
+        subject_id=payment.id,
+        slot=slot,
+        request_id=request_id,
+        delay=SETTLE_SECONDS,
+    )
+
+
+def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
+    """Fetch a dirty payment's PaymentIntent and apply it; a payment that is clean again needs nothing."""
+    runtime = attempt.runtime
+    with attempt.transaction() as session:
+        payment = session.get_one(Payment, request.payment_id)
+        stripe_id, version, dirty = payment.stripe_id, payment.version, payment.dirty
+    if not dirty or stripe_id is None:
+        return done(lambda _session: None)
+    attempt.before_call()
+    answer = runtime.stripe.retrieve_payment_intent(stripe_id)
+
+    def record(session: Session) -> None:
+        payment = locked(session, request.payment_id)
+        source = Source("fetch", answer.as_of, answer.request_id)
+        # What was heard while the answer was on its way may be newer than the answer.
+        undisturbed = payment.version == version
+        ring = runtime.settings.encryption_keys
+        verdict = apply_payment_intent(session, ring, payment, answer.value, source, authoritative=undisturbed)
+        if verdict is Verdict.AMBIGUOUS:
+            slot = f"{attempt.job.id}/{attempt.job.fence}"
+            ask_for_refresh(session, runtime, payment, slot=slot, request_id=attempt.job.request_id)
+
+    return done(record, request_id=answer.request_id)
+
+
+def settle_refresh(
+    _session: Session, _runtime: Runtime, _job: JobRow, _request: RefreshPayment, _outcome: Outcome
+) -> None:
+    """Leave the payment as it is: what is known of it stays true until something newer is heard."""

@@ -1,0 +1,184 @@
+"""Stripe's events: matched to our payments, applied in one transaction per batch, and recorded."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from config.errors import ContractError
+from models.payment import Payment
+from models.stripe_event import StripeEventRow
+from tasks.contracts.events import StripeEvent
+from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot
+from workers.gateways.stripe import parse_operation
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.resilience.backoff import backoff
+from workers.runtime import Runtime
+from workers.services.refreshes import ask_for_refresh
+from workers.services.stripe_objects import Source, Verdict, apply_charge, apply_payment_intent
+
+APPLIED_FAMILIES = ("payment_intent.", "charge.")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, parsed as far as it must be.
+
+    Args:
+        operation_subject: the payment id in its object's `tollgate_operation`, if it carries one of ours.
+        payment_intent_id: the PaymentIntent that its object is or names.
+    """
+
+    id: str
+    type: str
+    created: dt.datetime
+    fields: Mapping[str, Any]
+    object_id: str | None
+    operation_subject: str | None
+    payment_intent_id: str | None
+
+    @property
+    def applies(self) -> bool:
+        """Whether its type is one that changes payments."""
+        return self.type.startswith(APPLIED_FAMILIES)
+
+
+def parse_event(body: bytes) -> Event:
+    """Read an event's body.
+
+    Raises:
+        ContractError: if it is no event.
+    """
+    try:
+        event = json.loads(body)
+        fields = dict(event["data"]["object"])
+        created = dt.datetime.fromtimestamp(event["created"], dt.UTC)
+        identity, kind = str(event["id"]), str(event["type"])
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise ContractError(f"the body is no Stripe event: {type(error).__name__}") from None
+    metadata = fields.get("metadata")
+    operation = parse_operation(str(metadata.get("tollgate_operation", ""))) if isinstance(metadata, dict) else None
+    is_intent = fields.get("object") == "payment_intent"
+    named = fields.get("id") if is_intent else fields.get("payment_intent")
+    object_id = fields.get("id")
+    return Event(
+        id=identity,
+        type=kind,
+        created=created,
+        fields=fields,
+        object_id=object_id if isinstance(object_id, str) else None,
+        operation_subject=operation[0] if operation and operation[0].startswith("pay_") else None,
+        payment_intent_id=named if isinstance(named, str) else None,
+    )
+
+
+def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRow, StripeEvent]]) -> list[Outcome]:
+    """Apply a batch of events in one transaction; returns an outcome for each, in the order given."""
+    outcomes: dict[str, Outcome] = {}
+    readable: list[tuple[JobRow, Event]] = []
+    for job, contract in items:
+        try:
+            readable.append((job, parse_event(contract.body)))
+        except ContractError as error:
+            outcomes[job.id] = _unreadable(error)
+    payments = _locked_payments(session, [event for _, event in readable if event.applies])
+    # In the order in which they happened; within one second a PaymentIntent's word comes after its charge's.
+    for job, event in sorted(readable, key=lambda item: (item[1].created, item[1].type.startswith("payment_intent."))):
+        outcomes[job.id] = _apply(session, runtime, job, event, payments)
+    return [outcomes[job.id] for job, _ in items]
+
+
+def _locked_payments(session: Session, events: Sequence[Event]) -> list[Payment]:
+    """Lock all payments that the events speak of, in the order of their ids, so that two batches can't deadlock."""
+    subjects = {event.operation_subject for event in events if event.operation_subject}
+    intents = {event.payment_intent_id for event in events if event.payment_intent_id}
+    if not subjects and not intents:
+        return []
+    statement = (
+        select(Payment)
+        .where(or_(Payment.id.in_(subjects), Payment.stripe_id.in_(intents)))
+        .order_by(Payment.id)
+        .with_for_update()
+    )
+    return list(session.scalars(statement))
+
+
+def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, payments: Sequence[Payment]) -> Outcome:
+    if not event.applies:
+        return _recorded(session, job, event, "recorded")
+    payment = _find(event, payments)
+    if payment is None and event.operation_subject is not None:
+        return _wait_for_payment(runtime, job, event)
+    if payment is None:
+        return _recorded(session, job, event, "foreign")
+    if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
+        return _recorded(session, job, event, "foreign")
+    if _apply_object(session, runtime, event, payment) is Verdict.AMBIGUOUS:
+        ask_for_refresh(session, runtime, payment, slot=event.id, request_id=job.request_id)
+    return _recorded(session, job, event, "applied", payment)
+
+
+def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
+    """Match by operation, then by id: the intent precedes the call, so our own events find their row."""
+    by_operation = (payment for payment in payments if payment.id == event.operation_subject)
+    by_id = (
+        payment
+        for payment in payments
+        if event.payment_intent_id is not None and payment.stripe_id == event.payment_intent_id
+    )
+    return next(by_operation, None) or next(by_id, None)
+
+
+def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> Verdict:
+    source = Source("event", event.created, event.id)
+    match event.fields.get("object"):
+        case "payment_intent":
+            snapshot = payment_intent_snapshot(event.fields)
+            return apply_payment_intent(session, runtime.settings.encryption_keys, payment, snapshot, source)
+        case "charge":
+            return apply_charge(session, payment, charge_snapshot(event.fields), source)
+        case _:
+            # A refund's or dispute's event tells of its charge only in part: fetch what became of it.
+            payment.dirty = True
+            return Verdict.AMBIGUOUS
+
+
+def _recorded(session: Session, job: JobRow, event: Event, outcome: str, payment: Payment | None = None) -> Outcome:
+    session.execute(
+        insert(StripeEventRow)
+        .values(
+            id=event.id,
+            job_id=job.id,
+            type=event.type,
+            object_id=event.object_id,
+            payment_id=None if payment is None else payment.id,
+            created=event.created,
+            outcome=outcome,
+        )
+        .on_conflict_do_nothing()
+    )
+    return done(lambda _session: None, touched=() if payment is None else (payment.id,))
+
+
+def _wait_for_payment(runtime: Runtime, job: JobRow, event: Event) -> Outcome:
+    settings = runtime.settings.jobs
+    return Outcome(
+        "waiting",
+        delay=backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random),
+        error={"type": "PaymentNotHere", "message": f"{event.id} speaks of {event.operation_subject}, not here yet"},
+    )
+
+
+def _unreadable(error: ContractError) -> Outcome:
+    return Outcome(
+        "dead",
+        error={"type": "ContractError", "message": str(error)},
+        problem={"code": "unreadable", "detail": str(error)},
+        verdict="never",
+    )

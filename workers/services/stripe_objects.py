@@ -1,0 +1,162 @@
+"""The one place that applies a Stripe object to a payment, whoever brought it: response, event or fetch.
+
+Events come in any order and number, late responses come beside them. Final snapshots and clearly newer ones are taken
+as they are; an older one adds nothing; one from the same second that differs is ambiguous: the payment is marked dirty
+and fetched once.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from config.keyring import Keyring
+from models.encrypted import encrypt
+from models.history import History
+from models.payment import PAYMENT_MOVES, Payment
+from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
+from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
+
+LOG = logging.getLogger("tollgate.stripe_objects")
+
+
+class Verdict(Enum):
+    """What became of a snapshot."""
+
+    TAKEN = "taken"
+    NOTHING_NEW = "nothing new"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who brought a snapshot, how new it is by Stripe's clock (UTC), and the evidence for it."""
+
+    name: str
+    as_of: dt.datetime
+    evidence: str | None
+
+
+def apply_payment_intent(
+    session: Session,
+    ring: Keyring,
+    payment: Payment,
+    snapshot: PaymentIntentSnapshot,
+    source: Source,
+    *,
+    authoritative: bool = False,
+) -> Verdict:
+    """Apply a PaymentIntent to its payment, whose row the caller has locked.
+
+    Args:
+        session: the caller's transaction.
+        ring: seals the client secret.
+        payment: the locked row.
+        snapshot: the PaymentIntent.
+        source: who brought it.
+        authoritative: it was fetched after all that the row knows, so a tie goes to it.
+    """
+    if payment.stripe_id not in (None, snapshot.id):
+        LOG.error("payment %s belongs to %s, not to %s: nothing taken", payment.id, payment.stripe_id, snapshot.id)
+        return Verdict.NOTHING_NEW
+    verdict = _judge(payment, snapshot, source, authoritative=authoritative)
+    if verdict is Verdict.AMBIGUOUS:
+        payment.dirty = True
+    if verdict is not Verdict.TAKEN:
+        return verdict
+    payment.stripe_id = snapshot.id
+    payment.stripe_status = snapshot.status
+    payment.snapshot_at = source.as_of
+    payment.dirty = False
+    payment.decline_code = None if snapshot.status in TERMINAL_AT_STRIPE else snapshot.decline_code
+    payment.amount_received = max(payment.amount_received, snapshot.amount_received)
+    payment.stripe_charge_id = snapshot.charge_id or payment.stripe_charge_id
+    if snapshot.amount_refunded is not None:
+        payment.amount_refunded = max(payment.amount_refunded, snapshot.amount_refunded)
+    if snapshot.disputed is not None:
+        payment.disputed = snapshot.disputed
+    if snapshot.client_secret is not None and payment.client_secret is None:
+        payment.client_secret = encrypt(ring, "payments", "client_secret", payment.id, snapshot.client_secret)
+    restate(session, payment, source)
+    return Verdict.TAKEN
+
+
+def _judge(payment: Payment, snapshot: PaymentIntentSnapshot, source: Source, *, authoritative: bool) -> Verdict:
+    known = payment.stripe_status
+    if known in TERMINAL_AT_STRIPE and snapshot.status not in TERMINAL_AT_STRIPE:
+        return Verdict.NOTHING_NEW
+    if authoritative or known is None or payment.snapshot_at is None or snapshot.status in TERMINAL_AT_STRIPE:
+        return Verdict.TAKEN
+    if source.as_of != payment.snapshot_at:
+        return Verdict.TAKEN if source.as_of > payment.snapshot_at else Verdict.NOTHING_NEW
+    same = known == snapshot.status and payment.decline_code == snapshot.decline_code
+    return Verdict.NOTHING_NEW if same else Verdict.AMBIGUOUS
+
+
+def apply_charge(session: Session, payment: Payment, charge: ChargeSnapshot, source: Source) -> Verdict:
+    """Apply a charge to its payment, whose row the caller has locked.
+
+    What a charge tells of money only ever grows, so it is taken in any order. What it tells of the PaymentIntent's
+    status is told better by the PaymentIntent itself: unless the row knows already, that is fetched.
+    """
+    if charge.status == "succeeded" and payment.stripe_status == "succeeded":
+        payment.stripe_charge_id = charge.id
+        payment.amount_received = max(payment.amount_received, charge.amount_captured)
+        payment.amount_refunded = max(payment.amount_refunded, charge.amount_refunded)
+        payment.disputed = payment.disputed or charge.disputed
+        restate(session, payment, source)
+        return Verdict.TAKEN
+    if payment.stripe_status in TERMINAL_AT_STRIPE:
+        return Verdict.NOTHING_NEW
+    if payment.snapshot_at is not None and source.as_of < payment.snapshot_at:
+        return Verdict.NOTHING_NEW
+    if charge.status == "failed" and payment.status == "declined" and source.as_of == payment.snapshot_at:
+        return Verdict.NOTHING_NEW
+    payment.dirty = True
+    return Verdict.AMBIGUOUS
+
+
+def restate(session: Session, payment: Payment, source: Source) -> None:
+    """Bring the payment's status in line with its facts, and write the move into history."""
+    if payment.stripe_status is None or not session.is_modified(payment):
+        return
+    facts = Facts(
+        payment.stripe_status,
+        payment.decline_code,
+        payment.amount_received,
+        payment.amount_refunded,
+        disputed=payment.disputed,
+    )
+    move(session, payment, status_from(facts), source)
+
+
+def move(session: Session, payment: Payment, status: str, source: Source) -> None:
+    """Move a payment to a status, write history, and let its view follow.
+
+    Raises:
+        IllegalMoveError: if the status may not follow the present one.
+    """
+    if status != payment.status:
+        PAYMENT_MOVES.check(payment.id, payment.status, status)
+        session.add(
+            History(
+                noun="payment",
+                subject_id=payment.id,
+                old=payment.status,
+                new=status,
+                source=source.name,
+                evidence=source.evidence,
+            )
+        )
+        payment.status = status
+    payment.version += 1
+
+
+def locked(session: Session, payment_id: str) -> Payment:
+    """Return a payment with its row locked."""
+    return session.execute(
+        select(Payment).where(Payment.id == payment_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
