@@ -231,10 +231,11 @@ def test_a_fixed_port_that_is_taken_is_a_clear_error(owned_valkey: Valkey, tmp_p
 
 STARTER = textwrap.dedent(
     """
-    import sys, threading
+    import signal, sys, threading
     from pathlib import Path
     from sandbox.servers import with_postgres, with_valkey
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
     with with_valkey(Path(sys.argv[1]) / "valkey") as valkey, with_postgres(Path(sys.argv[1]) / "postgres") as postgres:
         print(valkey.pid, postgres.pid, postgres._pid_file()[6].split()[1], flush=True)
         threading.Event().wait()

@@ -55,11 +55,8 @@ def supervisor(procfile: Path, logs: Path, events: list[Event]) -> Iterator[Supe
 
 def family(supervisor: Supervisor) -> list[psutil.Process]:
     """Every process of the supervisor, once each has its child."""
-    return [
-        psutil.Process(pid)
-        for name in supervisor.names
-        for pid in wait_until(lambda name=name: supervisor.pids(name)[1:] and supervisor.pids(name), f"{name} to be up")
-    ]
+    wait_until(lambda: all(supervisor.pids(name)[1:] for name in supervisor.names), "all processes to be up")
+    return [psutil.Process(pid) for name in supervisor.names for pid in supervisor.pids(name)]
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
@@ -186,16 +183,17 @@ def test_without_a_log_folder_all_lines_come_together_with_names(procfile: Path)
 
 RUNNER = textwrap.dedent(
     """
-    import sys
+    import signal, sys
     from pathlib import Path
     from sandbox.supervisor import Supervisor
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
     with Supervisor(Path(sys.argv[1]), {"PATH": "/usr/bin:/bin"}, Path(sys.argv[2])) as supervisor:
         print(*(supervisor.pids(name)[0] for name in supervisor.names), flush=True)
         supervisor.wait()
     """
 )
-STUBBORN = "web: sh -c 'trap \"\" TERM; while :; do sleep 1000; done'\nworker: sleep 1000\n"
+STUBBORN = "web: sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1000; done'\nworker: sleep 1000\n"
 
 
 @pytest.fixture
@@ -227,7 +225,9 @@ def test_nothing_outlives_a_signalled_supervisor(runner: list[str], number: sign
 def test_a_ctrl_c_on_the_terminal_reaches_the_supervisor_alone_and_stops_all_in_order(
     runner: list[str], logs: Path, procfile: Path
 ) -> None:
-    procfile.write_text('web: sh -c \'trap "echo interrupted" INT; trap "echo asked; exit" TERM; sleep 1000 & wait\'\n')
+    procfile.write_text(
+        'web: sh -c \'trap "echo interrupted" INT; trap "echo asked; exit" TERM; echo ready; sleep 1000 & wait\'\n'
+    )
     makefile = procfile.with_name("Makefile")
     quoted = " ".join(f"'{part}'" for part in [*runner[:1], str(procfile.with_name("runner.py")), *runner[3:]])
     procfile.with_name("runner.py").write_text(RUNNER)
@@ -239,24 +239,25 @@ def test_a_ctrl_c_on_the_terminal_reaches_the_supervisor_alone_and_stops_all_in_
         stdout=follower,
         stderr=follower,
         start_new_session=True,
-        preexec_fn=None,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     ) as process:
         os.close(follower)
         processes = guarded_family(os.read(leader, 4096).decode())
+        wait_until(lambda: (logs / "web.log").read_text() == "ready\n", "the traps to be set")
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
     os.close(leader)
     assert all_gone(processes)
-    assert (logs / "web.log").read_text() == "asked\n"
+    assert (logs / "web.log").read_text() == "ready\nasked\n"
 
 
-def test_a_second_signal_does_not_wait_for_the_stubborn(runner: list[str], procfile: Path) -> None:
+def test_a_second_signal_does_not_wait_for_the_stubborn(runner: list[str], procfile: Path, logs: Path) -> None:
     procfile.write_text(STUBBORN)
     with subprocess.Popen(runner, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         processes = guarded_family(process.stdout.readline())
         worker = processes[-1]
+        wait_until(lambda: (logs / "web.log").read_text() == "ready\n", "the trap to be set")
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: not worker.is_running(), "the worker to be stopped, so that the web's turn has come")
         process.send_signal(signal.SIGTERM)
