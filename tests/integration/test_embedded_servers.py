@@ -20,6 +20,7 @@ import redis
 from sandbox.guarded import Identity
 from sandbox.servers import Postgres, ServerNotStartedError, Valkey, server, with_postgres, with_valkey
 from sandbox.servers.postgres import SHARED_MEMORY_LINE
+from tests.children import child
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.owns_servers
@@ -245,9 +246,7 @@ STARTER = textwrap.dedent(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_no_server_outlives_its_starter(tmp_path: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as starter:
+    with child([sys.executable, "-c", STARTER, str(tmp_path)], stderr=subprocess.DEVNULL) as starter:
         assert starter.stdout is not None
         valkey, postgres, segment = map(int, starter.stdout.readline().split())
         guardians = [child.pid for child in psutil.Process(starter.pid).children()]

@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import signal
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from sandbox.processes import Event
 from sandbox.procfile import ProcfileError
 from sandbox.supervisor import ReleaseError, Supervisor, UnknownProcessError
+from tests.children import child
 from tests.polling import wait_until
 
 ENVIRONMENT = {"PATH": os.defpath, "WORD": "given"}
@@ -213,7 +213,7 @@ def guarded_family(line: str) -> list[psutil.Process]:
     ids=["SIGTERM", "SIGHUP", "SIGKILL"],
 )
 def test_nothing_outlives_a_signalled_supervisor(runner: list[str], number: signal.Signals, code: int) -> None:
-    with subprocess.Popen(runner, stdout=subprocess.PIPE, text=True) as process:
+    with child(runner) as process:
         assert process.stdout is not None
         processes = guarded_family(process.stdout.readline())
         assert len(processes) >= 4
@@ -233,7 +233,7 @@ def test_a_ctrl_c_on_the_terminal_reaches_the_supervisor_alone_and_stops_all_in_
     procfile.with_name("runner.py").write_text(RUNNER)
     makefile.write_text(f"run:\n\t@{quoted}\n")
     leader, follower = pty.openpty()
-    with subprocess.Popen(
+    with child(
         ["make", "-f", str(makefile), "run"],
         stdin=follower,
         stdout=follower,
@@ -253,7 +253,7 @@ def test_a_ctrl_c_on_the_terminal_reaches_the_supervisor_alone_and_stops_all_in_
 
 def test_a_second_signal_does_not_wait_for_the_stubborn(runner: list[str], procfile: Path, logs: Path) -> None:
     procfile.write_text(STUBBORN)
-    with subprocess.Popen(runner, stdout=subprocess.PIPE, text=True) as process:
+    with child(runner) as process:
         assert process.stdout is not None
         processes = guarded_family(process.stdout.readline())
         worker = processes[-1]

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sandbox.guarded import CommandNotStartedError, Guarded
+from tests.children import child
 from tests.polling import wait_until
 
 ENVIRONMENT = {"PATH": os.defpath}
@@ -113,9 +114,7 @@ STARTER = textwrap.dedent(
 
 @linux_only
 def test_the_family_lives_on_without_the_thread_that_started_it_and_dies_with_the_process() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER, *FAMILY], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as starter:
+    with child([sys.executable, "-c", STARTER, *FAMILY]) as starter:
         assert starter.stdout is not None
         first = psutil.Process(int(starter.stdout.readline()))
         wait_until(lambda: len(first.children()) == 3, "the family")
