@@ -57,9 +57,9 @@ def main(  # one argument per option of the command line
     server.server_close()
     if server.failure is not None:
         raise click.ClickException(f"stopped: {server.failure}")
-    with server.engine.lock:
-        server.engine.ledger.close()
-    sys.stdout.flush()
+    # Taken for good: whoever still waits for the lock must not answer once the ledger is closed.
+    server.engine.lock.acquire()
+    server.engine.ledger.close()
     sys.exit(0)
 
 

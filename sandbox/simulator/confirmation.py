@@ -119,7 +119,8 @@ def _refusal(intent: JsonObject) -> str:
         )
     return (
         f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
-        "with one of the following statuses may be confirmed: requires_confirmation, requires_action, requires_payment_method."
+        "with one of the following statuses may be confirmed: requires_confirmation, requires_action, "
+        "requires_payment_method."
     )
 
 

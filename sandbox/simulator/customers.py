@@ -125,9 +125,17 @@ def _written(current: JsonObject, values: dict[str, Any]) -> JsonObject:
     changes = {name: value for name, value in values.items() if name not in {"expand", "metadata"}}
     if changes.get("address"):
         changes["address"] = {name: changes["address"].get(name) for name in ADDRESS}
-    if changes.get("shipping"):
-        address = {name: changes["shipping"]["address"].get(name) for name in ADDRESS}
-        changes["shipping"] = {"phone": None, **changes["shipping"], "address": address}
+    if "shipping" in changes:
+        changes["shipping"] = shipping(changes)
     if "metadata" in values:
         changes["metadata"] = merged_metadata(current["metadata"], values["metadata"])
     return changes
+
+
+def shipping(values: dict[str, Any]) -> JsonObject | None:
+    """Return complete shipping details from the ones that were given, or None."""
+    given = values.get("shipping")
+    if given is None:
+        return None
+    address = {name: given["address"].get(name) for name in ADDRESS}
+    return {"phone": None, **given, "address": address}

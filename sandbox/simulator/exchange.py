@@ -135,12 +135,12 @@ def _raise_unstored_fault(call: Call) -> None:
         return
     if rule.retry_after is not None:
         error.headers["Retry-After"] = rule.retry_after
-    time.sleep(call.fired.latency_seconds)
+    _wait(call.fired.latency_seconds)
     raise error
 
 
 def _execute(call: Call, route: Route, name: str, caller: Caller, params: dict[str, Raw], digest: str = "") -> Response:
-    time.sleep(call.fired.latency_seconds)
+    _wait(call.fired.latency_seconds)
     values = read(route.spec, _accepted(route, caller, params))
     if route.check is not None:
         route.check(values)
@@ -158,6 +158,11 @@ def _execute(call: Call, route: Route, name: str, caller: Caller, params: dict[s
     call.change = change
     engine.ledger.wait(position)
     return _response(call, status, text, should_retry)
+
+
+def _wait(seconds: float) -> None:
+    if seconds:
+        time.sleep(seconds)
 
 
 def _accepted(route: Route, caller: Caller, params: dict[str, Raw]) -> dict[str, Raw]:

@@ -1,8 +1,8 @@
 """Idempotency keys, to the letter of https://docs.stripe.com/api/idempotent_requests.
 
 A key belongs to the account. The first result of a request that began to execute is stored, an error and a 500
-included, and replayed to every repetition. What is refused before execution (a wrong API key, invalid parameters, a rate
-limit) is not stored. Keys are forgotten after 24 hours.
+included, and replayed to every repetition. What is refused before execution (a wrong API key, invalid parameters, a
+rate limit) is not stored. Keys are forgotten after 24 hours.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ def stored_result(
 def _reused(key: str, how: str) -> ApiError:
     return ApiError(
         BAD_REQUEST,
-        f"Keys for idempotent requests can only be used {how}. Try using a key other than '{key}' if you meant to execute "
-        "a different request.",
+        f"Keys for idempotent requests can only be used {how}. Try using a key other than '{key}' if you meant to "
+        "execute a different request.",
         type="idempotency_error",
     )

@@ -33,9 +33,9 @@ def authenticate(authorization: str | None) -> Caller:
     if key is None:
         raise ApiError(
             UNAUTHORIZED,
-            "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer "
-            "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for "
-            "details.",
+            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+            "https://stripe.com/docs/api#authentication for details.",
         )
     if SECRET.fullmatch(key):
         return Caller.MERCHANT
@@ -44,8 +44,8 @@ def authenticate(authorization: str | None) -> Caller:
     if LIVE.match(key):
         raise ApiError(
             UNAUTHORIZED,
-            f"This is the Stripe simulator, which never takes a live key ({key[:SHOWN_PREFIX]}...). Use a test key such "
-            "as sk_test_simulator, and roll the live key if it was sent here by mistake.",
+            f"This is the Stripe simulator, which never takes a live key ({key[:SHOWN_PREFIX]}...). Use a test key "
+            "such as sk_test_simulator, and roll the live key if it was sent here by mistake.",
         )
     raise ApiError(UNAUTHORIZED, f"Invalid API Key provided: {key[:SHOWN_PREFIX]}{'*' * len(key[SHOWN_PREFIX:])}")
 

@@ -86,7 +86,8 @@ def _word(name: str, raw: Raw, kind: str) -> str:
     if raw == "":
         raise invalid(
             f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; "
-            f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value.",
+            f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a "
+            "non-empty value.",
             param=name,
             code="parameter_invalid_empty",
         )

@@ -186,7 +186,8 @@ def update(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
     if money and before["status"] not in UPDATABLE:
         raise unexpected_state(
             f"This PaymentIntent's {min(money)} could not be updated because it has a status of {before['status']}. "
-            f"You may only update the {min(money)} of a PaymentIntent with one of the following statuses: {', '.join(UPDATABLE)}.",
+            f"You may only update the {min(money)} of a PaymentIntent with one of the following statuses: "
+            f"{', '.join(UPDATABLE)}.",
             before,
         )
     after = before | {name: value for name, value in values.items() if name not in {"expand", "metadata"}}
@@ -194,6 +195,8 @@ def update(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
         check_amount(after["amount"], after["currency"])
     if "customer" in values:
         customers.find(change, values["customer"], param="customer")
+    if "shipping" in values:
+        after["shipping"] = customers.shipping(values)
     if "metadata" in values:
         after["metadata"] = merged_metadata(before["metadata"], values["metadata"])
     if "payment_method" in values:
@@ -215,7 +218,7 @@ def capture(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
             "PaymentIntent with one of the following statuses may be captured: requires_capture.",
             held,
         )
-    amount: int = values.get("amount_to_capture", held["amount_capturable"])
+    amount: int = values["amount_to_capture"] if "amount_to_capture" in values else held["amount_capturable"]
     if amount > held["amount_capturable"]:
         raise invalid(
             "The amount to capture is greater than the amount that can be captured.",
@@ -318,7 +321,7 @@ def _new(change: Change, values: dict[str, Any]) -> JsonObject:
         "receipt_email": values.get("receipt_email"),
         "review": None,
         "setup_future_usage": values.get("setup_future_usage"),
-        "shipping": values.get("shipping"),
+        "shipping": customers.shipping(values),
         "source": None,
         "statement_descriptor": values.get("statement_descriptor"),
         "statement_descriptor_suffix": values.get("statement_descriptor_suffix"),

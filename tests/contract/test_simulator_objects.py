@@ -1,0 +1,235 @@
+"""Every object that the simulator returns, held against the types of the stripe-python that Tollgate uses."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import stripe
+from stripe import ErrorObject, ListObject
+
+from sandbox import shopper
+from sandbox.simulator.account import API_VERSION, PUBLISHABLE_KEY
+from tests.builders.simulator import Simulator, running
+from tests.contract.stripe_types import RESOURCES, Comparison, annotations_of
+
+FEWEST_FIELDS = 10_000  # some 15,500 are compared; far fewer would mean that the walk skipped something
+
+INTENT = {
+    "amount": 1500,
+    "currency": "gbp",
+    "automatic_payment_methods[enabled]": "true",
+    "metadata[tollgate_operation]": "op",
+    "description": "First aid at work",
+    "receipt_email": "ada@example.com",
+}
+
+
+class Recorder:
+    """Asks the simulator over plain HTTP and keeps every answer, as raw JSON."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.answers: list[tuple[str, dict[str, Any]]] = []
+
+    def ask(self, method: str, path: str, key: str = "sk_test_x", **params: Any) -> Any:
+        form = urllib.parse.urlencode(params).encode()
+        query = f"?{form.decode()}" if method == "GET" and form else ""
+        request = urllib.request.Request(  # noqa: S310  # the scheme is ours
+            f"{self.simulator.url}/v1/{path}{query}",
+            method=method,
+            data=form if method == "POST" else None,
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # the scheme is ours
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                answer = json.load(error)
+        self.answers.append((f"{method} {path}", answer))
+        return answer
+
+    def intent(self, card: str | None = None, **params: Any) -> Any:
+        intent = self.ask("POST", "payment_intents", **(INTENT | params))
+        if card is None:
+            return intent
+        self.ask("POST", f"payment_intents/{intent['id']}/confirm", payment_method=card)
+        return self.ask("GET", f"payment_intents/{intent['id']}")
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    with running() as simulator:
+        recorder = Recorder(simulator)
+        play(recorder)
+        yield recorder
+
+
+def play(recorder: Recorder) -> None:
+    """Bring the account into every state that the simulator knows, and look at everything in it."""
+    ask = recorder.ask
+    ask("POST", "webhook_endpoints", **{"url": "http://127.0.0.1:9/hook", "enabled_events[]": "*"})
+    address = {"shipping[name]": "Ada", "shipping[address][line1]": "1 High Street"}
+    customer = ask("POST", "customers", email="ada@example.com", name="Ada", **{"address[city]": "Leeds"} | address)
+    ask("POST", f"customers/{customer['id']}", phone="0113")
+    recorder.intent(customer=customer["id"])
+    succeeded = recorder.intent("pm_card_visa", customer=customer["id"], **address)
+    recorder.intent("pm_card_mastercard", capture_method="automatic")
+    for card in ("pm_card_chargeDeclined", "pm_card_chargeDeclinedExpiredCard", "pm_card_radarBlock"):
+        recorder.intent(card)
+    play_held_payments(recorder)
+    play_three_d_secure(recorder)
+    recorder.intent(payment_method="pm_card_in", confirm="true", off_session="true")
+    recorder.intent(payment_method="pm_card_visa")
+    play_refunds(recorder, succeeded)
+    play_errors(recorder, succeeded)
+    charge = succeeded["latest_charge"]
+    ask("GET", f"charges/{charge}", **{"expand[]": "balance_transaction"})
+    ask("GET", f"charges/{charge}", **{"expand[]": "refunds"})
+    path = f"payment_intents/{succeeded['id']}"
+    ask("GET", path, **{"expand[0]": "latest_charge.balance_transaction", "expand[1]": "customer"})
+    ask("GET", path, **{"expand[0]": "payment_method"})
+    recorder.simulator.control("POST", "clock", {"advance_seconds": 27 * 3600})
+    for noun in ("customers", "payment_intents", "charges", "refunds", "events", "webhook_endpoints"):
+        listed = ask("GET", noun, limit=100)
+        ask("GET", f"{noun}/{listed['data'][0]['id']}")
+    ask("DELETE", f"webhook_endpoints/{ask('GET', 'webhook_endpoints')['data'][0]['id']}")
+
+
+def play_held_payments(recorder: Recorder) -> None:
+    held = recorder.intent("pm_card_visa", capture_method="manual")
+    recorder.ask("POST", f"payment_intents/{held['id']}/capture", amount_to_capture=1000)
+    recorder.ask("GET", "charges", payment_intent=held["id"])
+    released = recorder.intent("pm_card_visa", capture_method="manual")
+    recorder.ask("POST", f"payment_intents/{released['id']}/cancel", cancellation_reason="abandoned")
+
+
+def play_three_d_secure(recorder: Recorder) -> None:
+    url = recorder.simulator.url
+    outcomes: tuple[shopper.Outcome, ...] = ("complete", "fail")
+    for outcome in outcomes:
+        intent = recorder.intent("pm_card_authenticationRequired")
+        page = intent["next_action"]["use_stripe_sdk"]["stripe_js"]
+        shopper.complete_three_d_secure(url, PUBLISHABLE_KEY, intent["client_secret"], page, outcome=outcome)
+        recorder.ask("GET", f"payment_intents/{intent['id']}")
+    away = recorder.intent()
+    path = f"payment_intents/{away['id']}/confirm"
+    recorder.ask("POST", path, payment_method="pm_card_authenticationRequired", return_url="http://127.0.0.1/back")
+
+
+def play_refunds(recorder: Recorder, intent: Any) -> None:
+    for reason in ("requested_by_customer", "duplicate"):
+        refund = recorder.ask("POST", "refunds", payment_intent=intent["id"], amount=500, reason=reason)
+    recorder.ask("GET", f"balance_transactions/{refund['balance_transaction']}")
+    method = recorder.ask("GET", f"payment_intents/{intent['id']}")["payment_method"]
+    recorder.ask("GET", f"payment_methods/{method}")
+
+
+def play_errors(recorder: Recorder, intent: Any) -> None:
+    ask = recorder.ask
+    ask("GET", "payment_intents/pi_none")
+    ask("GET", "customers", key="sk_live_x")
+    ask("POST", "payment_intents", amount=1, currency="gbp")
+    ask("POST", "payment_intents", amount=100, currency="gbp", colour="red")
+    ask("POST", f"payment_intents/{intent['id']}/confirm", payment_method="pm_card_visa")
+    ask("POST", f"payment_intents/{intent['id']}/cancel")
+    recorder.simulator.faults({"do": "status"}, {"do": "rate_limit"}, {"do": "lock_timeout"})
+    for _ in range(3):
+        ask("POST", "customers")
+
+
+def compare(recorder: Recorder) -> Comparison:
+    comparison = Comparison()
+    for request, answer in recorder.answers:
+        if "error" in answer:
+            comparison.fields(answer["error"], ErrorObject, f"{request}: error")
+        elif answer["object"] == "list":
+            comparison.hold(answer, ListObject[RESOURCES[answer["data"][0]["object"]]], f"{request}: list")  # type: ignore[misc]  # a type chosen at run time
+        else:
+            comparison.resource(answer, f"{request}: {answer['object']}")
+        compare_previous_attributes(comparison, answer)
+    return comparison
+
+
+def compare_previous_attributes(comparison: Comparison, answer: dict[str, Any]) -> None:
+    for event in answer["data"] if answer.get("object") == "list" else [answer]:
+        if event.get("object") == "event" and "previous_attributes" in event["data"]:
+            known = annotations_of(RESOURCES[event["data"]["object"]["object"]])
+            unknown = event["data"]["previous_attributes"].keys() - known.keys()
+            comparison.problems += [f"{event['type']}: previous attribute {name} is unknown" for name in unknown]
+
+
+def test_every_field_of_every_object_fits_stripes_own_types(
+    recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comparison = compare(recorder)
+    with capsys.disabled():
+        print(f"\ncompared {comparison.total} fields of {len(recorder.answers)} answers with stripe-python's types")
+    assert not comparison.problems, "\n".join(sorted(set(comparison.problems)))
+    assert comparison.total >= FEWEST_FIELDS
+
+
+def test_every_kind_of_object_and_status_was_compared(recorder: Recorder) -> None:
+    seen: set[str] = set()
+    for _, answer in recorder.answers:
+        for each in answer["data"] if answer.get("object") == "list" else [answer]:
+            seen |= {"error"} if "error" in each else {each["object"], f"{each['object']}/{each.get('status')}"}
+    assert seen >= RESOURCES.keys() | {"error"}
+    statuses = "canceled processing requires_action requires_capture requires_confirmation requires_payment_method"
+    assert seen >= {f"payment_intent/{each}" for each in (*statuses.split(), "succeeded")}
+    assert seen >= {"charge/failed", "charge/succeeded"}
+
+
+def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Recorder) -> None:
+    events = next(answer for request, answer in recorder.answers if request == "GET events")
+    assert {event["type"] for event in events["data"]} >= {
+        "charge.captured",
+        "charge.failed",
+        "charge.refunded",
+        "charge.succeeded",
+        "charge.updated",
+        "customer.created",
+        "payment_intent.amount_capturable_updated",
+        "payment_intent.canceled",
+        "payment_intent.created",
+        "payment_intent.payment_failed",
+        "payment_intent.processing",
+        "payment_intent.requires_action",
+        "payment_intent.succeeded",
+        "refund.created",
+    }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        ({"colour": "red"}, "unknown"),
+        ({"amount": "1500"}, "is not <class 'int'>"),
+        ({"amount": None}, "is not <class 'int'>"),
+        ({"status": "paid"}, "literals"),
+        ({"metadata": {"a": 1}}, "is not <class 'str'>"),
+        ({"next_action": {"type": "x", "redirect_to_url": {"uri": "x"}}}, "redirect_to_url"),
+    ],
+)
+def test_the_comparison_finds_what_does_not_fit(recorder: Recorder, spoil: Any, complaint: str) -> None:
+    intent = next(answer for request, answer in recorder.answers if request == "POST payment_intents")
+    comparison = Comparison()
+    comparison.resource(intent | spoil)
+    assert any(complaint in problem for problem in comparison.problems), comparison.problems
+
+
+def test_the_comparison_misses_a_required_field(recorder: Recorder) -> None:
+    intent = next(answer for request, answer in recorder.answers if request == "POST payment_intents")
+    comparison = Comparison()
+    comparison.resource({name: value for name, value in intent.items() if name != "currency"})
+    assert comparison.problems == ["payment_intent.currency: required by PaymentIntent but missing"]
+
+
+def test_the_simulator_speaks_the_version_that_stripe_python_pins() -> None:
+    assert stripe.api_version == API_VERSION
