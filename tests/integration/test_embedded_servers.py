@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-import psycopg2
 import pytest
 import redis
+import sqlalchemy
+from sqlalchemy.pool import NullPool
 
 from sandbox.guarded import Identity
 from sandbox.servers import Postgres, ServerNotStartedError, Valkey, server, with_postgres, with_valkey
@@ -30,14 +31,18 @@ AS_ROOT = os.geteuid() == 0
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
-    connection = psycopg2.connect(url, connect_timeout=2)
+    engine = sqlalchemy.create_engine(
+        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg2"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args={"connect_timeout": 2},
+    )
     try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall()) if cursor.description else []
+        with engine.connect() as connection:
+            result = connection.execute(sqlalchemy.text(statement))
+            return [tuple(row) for row in result] if result.returns_rows else []
     finally:
-        connection.close()
+        engine.dispose()
 
 
 def segment_of(postgres: Postgres) -> int:
@@ -140,13 +145,13 @@ def test_postgres_listens_on_the_loopback_alone_and_wants_its_password(owned_pos
         if connection.status == psutil.CONN_LISTEN
     }
     assert addresses == {"127.0.0.1"}
-    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+    with pytest.raises(sqlalchemy.exc.OperationalError, match="password authentication failed"):
         query(f"postgresql://tollgate:wrong@127.0.0.1:{owned_postgres.port}/postgres", "SELECT 1")
 
 
 def test_a_frozen_postgres_takes_no_connection_and_goes_on_when_thawed(owned_postgres: Postgres) -> None:
     owned_postgres.freeze()
-    with pytest.raises(psycopg2.OperationalError, match="timeout"):
+    with pytest.raises(sqlalchemy.exc.OperationalError, match="timeout"):
         query(owned_postgres.url, "SELECT 1")
     owned_postgres.thaw()
     assert query(owned_postgres.url, "SELECT 1") == [(1,)]

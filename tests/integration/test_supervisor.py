@@ -239,7 +239,7 @@ def test_a_ctrl_c_on_the_terminal_reaches_the_supervisor_alone_and_stops_all_in_
         stdout=follower,
         stderr=follower,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])},  # not MAKEFLAGS of an outer make
     ) as process:
         os.close(follower)
         processes = guarded_family(os.read(leader, 4096).decode())
