@@ -1,5 +1,6 @@
 """The Celery application of the workers: `celery -A celery_app worker`."""
 
+import logging
 import sys
 from typing import Any
 
@@ -40,6 +41,9 @@ app = _create()
 @setup_logging.connect
 def _log(**_: Any) -> None:
     configure_logs(SETTINGS.log, "worker")
+    # Tollgate tells of every job itself, with its ids and without its arguments.
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
 
 @worker_init.connect

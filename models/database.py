@@ -3,6 +3,7 @@
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 
+import models.tables  # noqa: F401 - whoever opens the database knows all tables, or foreign keys can't be resolved
 from config.settings import DatabaseSettings
 
 # A session that forgets its transaction must not hold row locks for ever.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -49,6 +50,7 @@ class Supervisor:
         log_folder: made if it is not there; gets `<name>.log` for each process, appended to.
         only: names out of the Procfile; None for all. `release` runs only if it is among them.
         on_event: called with each Event, from any thread; it must be quick.
+        environments: of single processes, by name, each instead of `environment`: so that each sees what it may.
         console: gets all output with the names in front; without a log folder, standard output is the default.
     """
 
@@ -60,20 +62,21 @@ class Supervisor:
         only: Collection[str] | None = None,
         on_event: Callable[[Event], None] | None = None,
         console: TextIO | None = None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         commands = read_procfile(procfile)
         unknown = sorted(set(only or ()) - set(commands))
         if unknown:
             raise UnknownProcessError(f"{procfile} has no process {', '.join(unknown)}; it has {', '.join(commands)}")
         stream = console or (sys.stdout if log_folder is None else None)
-        search_path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
         self._surroundings = Surroundings(
             folder=procfile.absolute().parent,
-            environment={**environment, "PATH": search_path},
+            environment=_with_our_path(environment),
             log_folder=log_folder,
             console=Console(stream) if stream is not None else None,
             note=on_event or (lambda _: None),
         )
+        self._environments = {name: _with_our_path(own) for name, own in (environments or {}).items()}
         self._planned = {name: command for name, command in commands.items() if only is None or name in only}
         self._processes: dict[str, SupervisedProcess] = {}
         self._entered = False
@@ -88,7 +91,7 @@ class Supervisor:
         """
         if name in self._processes or name in self._planned:
             raise ValueError(f"a process called {name!r} is supervised already")
-        process = self._processes[name] = SupervisedProcess(name, list(command), self._surroundings)
+        process = self._processes[name] = SupervisedProcess(name, list(command), self._surroundings_of(name))
         if self._entered:
             process.start()
 
@@ -160,12 +163,16 @@ class Supervisor:
         except KeyError:
             raise UnknownProcessError(f"no process {name!r} is supervised; there are {', '.join(self.names)}") from None
 
+    def _surroundings_of(self, name: str) -> Surroundings:
+        own = self._environments.get(name)
+        return self._surroundings if own is None else dataclasses.replace(self._surroundings, environment=own)
+
     def _start_all(self) -> None:
         for process in list(self._processes.values()):
             process.start()
         release = self._planned.pop(RELEASE, None)
         if release is not None:
-            self._release(SupervisedProcess(RELEASE, release, self._surroundings))
+            self._release(SupervisedProcess(RELEASE, release, self._surroundings_of(RELEASE)))
         self._entered = True
         for name in list(self._planned):
             self.add(name, self._planned.pop(name))
@@ -212,6 +219,11 @@ class Supervisor:
     def _force(self, _number: int, _frame: FrameType | None) -> None:
         for process in self._processes.values():
             process.force()
+
+
+def _with_our_path(environment: Mapping[str, str]) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return {**environment, "PATH": path}
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -98,7 +98,9 @@ def batch_job(
 
 
 def _task(contract: type[Contract], run: Callable[[Sequence[str]], str]) -> Any:
-    return shared_task(name=contract.KIND.name, ignore_result=True, max_retries=None)(run)
+    return shared_task(
+        name=contract.KIND.name, ignore_result=True, max_retries=None, throws=(JobDeadError, JobRefusedError)
+    )(run)
 
 
 def tell(results: Sequence[Result]) -> str:

@@ -85,17 +85,25 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
 
 def _conclude(runtime: Runtime, job: JobRow, service: Service[C], contract: C | None, outcome: Outcome) -> Result:
     try:
-        with runtime.transaction() as session:
-            finish(session, job, outcome)
-            if outcome.state != "done" and contract is not None:
-                service.settle(session, runtime, job, contract, outcome)
-    except FenceLostError as error:
-        LOG.warning("%s", error)
+        _write(runtime, job, service, contract, outcome)
+    except (FenceLostError, DatabaseAwayError) as error:
+        LOG.warning("the outcome of attempt %d was not written: %s", job.fence, error)
         return Result(job.id, "running", str(error))
+    except Exception as error:
+        LOG.exception("the outcome of attempt %d can't be written", job.fence)
+        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        _write(runtime, job, service, None, outcome)
     LOG.info("job is %s after attempt %d", outcome.state, job.fence, extra={"kind": job.kind, "state": outcome.state})
     shown = [job.id] if service.contract.KIND.shown else []
     project(runtime, job_ids=shown, payment_ids=[job.subject_id, *outcome.touched])
     return Result(job.id, outcome.state, outcome.reason)
+
+
+def _write(runtime: Runtime, job: JobRow, service: Service[C], contract: C | None, outcome: Outcome) -> None:
+    with runtime.transaction() as session:
+        finish(session, job, outcome)
+        if outcome.state != "done" and contract is not None:
+            service.settle(session, runtime, job, contract, outcome)
 
 
 def too_late(runtime: Runtime, job: JobRow) -> Outcome | None:

@@ -1,0 +1,67 @@
+"""The website's server, as small as can be: asks Tollgate's API as any client would."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 15.0  # above the longest wait that can be asked for
+OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the API."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClient:
+    """A client with one API key; each call has a connection of its own, so that threads need not share."""
+
+    base_url: str
+    key: str = field(repr=False)
+
+    def post_payment(self, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None) -> Answer:
+        """Ask for a payment intent, waiting up to `wait` seconds for its outcome. Raises OSError."""
+        headers = {"Idempotency-Key": idempotency_key}
+        if wait is not None:
+            headers["Prefer"] = f"wait={wait}"
+        return self.ask("POST", "/v1/payment-intents", headers, json.dumps(body).encode())
+
+    def payment(self, payment_id: str) -> Answer:
+        """Read a payment. Raises OSError."""
+        return self.ask("GET", f"/v1/payments/{payment_id}")
+
+    def job(self, job_id: str) -> Answer:
+        """Read a job. Raises OSError."""
+        return self.ask("GET", f"/v1/jobs/{job_id}")
+
+    def ready(self) -> bool:
+        """Whether the API can accept and a dispatcher takes in."""
+        try:
+            answer = self.ask("GET", "/health/ready")
+        except OSError:
+            return False
+        return answer.status == OK and answer.body.get("dispatcher_pulse_age_seconds") is not None
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """Send one request; raises OSError if there is no answer."""
+        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=TIMEOUT_SECONDS)
+        own = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, body, own | dict(headers or {}))
+            response = connection.getresponse()
+            raw = response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"no answer to {method} {path}: {error!r}") from error
+        finally:
+            connection.close()
+        return Answer(response.status, dict(response.getheaders()), json.loads(raw) if raw else None)

@@ -1,0 +1,66 @@
+"""The simulator's control API, as functions."""
+
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.simulator.account import PUBLISHABLE_KEY
+
+TIMEOUT_SECONDS = 10.0
+OK = 200
+
+
+class SimulatorControlError(RuntimeError):
+    """The simulator refused a control request."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorControl:
+    """Steers and reads one simulator."""
+
+    base_url: str
+    publishable_key: str = PUBLISHABLE_KEY
+
+    def ledger(self) -> dict[str, Any]:
+        """Return all money facts, as durable as the simulator's own ledger."""
+        return self._ask("GET", "ledger")
+
+    def add_faults(self, faults: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Add faults to the script."""
+        return self._ask("POST", "faults", list(faults))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults and how often each fired."""
+        found: list[dict[str, Any]] = self._ask("GET", "faults")["faults"]
+        return found
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self._ask("DELETE", "faults")
+
+    def webhooks(self, **settings: Any) -> dict[str, Any]:
+        """Set how webhooks are delivered: `duplicates`, `shuffle`, `delay_ms`, `pause`, `retry_scale`."""
+        return self._ask("POST", "webhooks", settings)
+
+    def deliveries(self) -> dict[str, Any]:
+        """Return how far deliveries are."""
+        return self._ask("GET", "webhooks")
+
+    def advance_clock(self, seconds: int) -> None:
+        """Move the simulator's clock forward."""
+        self._ask("POST", "clock", {"advance_seconds": seconds})
+
+    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request(method, f"/_simulator/{path}", None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != OK:
+            raise SimulatorControlError(f"{method} /_simulator/{path}: {answer.get('error', answer)}")
+        return answer
