@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox.guarded import Guarded, Identity
+from sandbox.guarded import CommandNotStartedError, Guarded, Identity
 from sandbox.guardian import NOBODY
 from sandbox.servers.binaries import postgres_folder, postgres_installation
 
@@ -45,11 +45,15 @@ def nobodys_home(folder: Path) -> Path:
         if home.is_dir() and home.stat().st_uid == NOBODY:
             return home
     home = Path(tempfile.mkdtemp(prefix="tollgate-postgres-", dir=_open_temporary_folder()))
-    for source in postgres_installation(postgres_folder()):
-        shutil.copytree(source, home / source.name)
-    for path in [home, *home.rglob("*")]:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    note.write_text(f"{home}\n")
+    try:
+        for source in postgres_installation(postgres_folder()):
+            shutil.copytree(source, home / source.name)
+        for path in [home, *home.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        note.write_text(f"{home}\n")
+    except BaseException:
+        shutil.rmtree(home)
+        raise
     return home
 
 
@@ -69,12 +73,16 @@ def _open_temporary_folder() -> str:
 
 @functools.cache
 def _namespace_works(folder: Path) -> bool:
-    probe = Guarded(
-        ["/bin/sh", "-c", 'test -w "$1" && exec "$2" --version', "sh", str(folder), str(postgres_folder() / "initdb")],
-        environment=ENVIRONMENT,
-        output=subprocess.DEVNULL,
-        identity="namespace",
-    )
+    initdb = postgres_folder() / "initdb"
+    try:
+        probe = Guarded(
+            ["/bin/sh", "-c", 'test -w "$1" && exec "$2" --version', "sh", str(folder), str(initdb)],
+            environment=ENVIRONMENT,
+            output=subprocess.DEVNULL,
+            identity="namespace",
+        )
+    except CommandNotStartedError:
+        return False  # the kernel or the container forbids it
     try:
         return probe.wait(PROBE_S) == 0
     finally:

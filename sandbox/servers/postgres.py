@@ -98,7 +98,7 @@ class Postgres(Server):
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._identity = self._given_identity or identity_for(self.folder)
         if self._identity == "nobody":
-            self._home = nobodys_home(self.folder)
+            self._home = self._nobodys_home()
             self._programs = programs_in(self._home)
         if not self._data.exists():
             self._make_cluster()
@@ -139,6 +139,15 @@ class Postgres(Server):
     @property
     def _data(self) -> Path:
         return self._home / "data"
+
+    def _nobodys_home(self) -> Path:
+        try:
+            return nobodys_home(self.folder)
+        except OSError as error:
+            raise ServerNotStartedError(
+                "PostgreSQL refuses to run as root; user namespaces are forbidden here, "
+                f"and becoming nobody failed: {error}; run as an ordinary user"
+            ) from error
 
     def _pid_file(self) -> list[str]:
         try:
