@@ -5,7 +5,7 @@ from typing import Any, Final
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.cards import Card, named, numbered
 from sandbox.simulator.errors import NOT_FOUND, PAYMENT_REQUIRED, ApiError, missing_resource
-from sandbox.simulator.params import Param, Spec, choice, email, identifier, integer, mapping, metadata, text
+from sandbox.simulator.params import Param, Spec, choice, email, identifier, integer, listing, mapping, metadata, text
 from sandbox.simulator.state import Change
 
 EXPIRY_MONTH: Final = 12
@@ -32,7 +32,7 @@ DATA: Final[Spec] = {
     "metadata": Param(metadata),
     "allow_redisplay": Param(choice("always", "limited", "unspecified")),
 }
-CREATE: Final[Spec] = DATA | {"expand": Param(lambda _name, raw: raw)}
+CREATE: Final[Spec] = DATA | {"expand": Param(listing(identifier))}
 
 
 def create(change: Change, values: dict[str, Any]) -> JsonObject:

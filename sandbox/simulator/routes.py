@@ -81,9 +81,10 @@ def match(method: str, path: str) -> tuple[Route, str]:
     Raises:
         ApiError: 404, Stripe, or this simulator, has no such operation.
     """
-    version, noun, name, *rest = [*path.strip("/").split("/"), "", ""][: path.count("/") + 2]
-    shape = "/".join(part for part in (noun, ":id" if name else "", *rest) if part)
-    route = ROUTES.get((method, shape)) if version == "v1" else None
+    parts = path.removeprefix("/v1/").strip("/").split("/")
+    name = parts[1] if len(parts) > 1 else ""
+    shape = "/".join([parts[0], *([":id"] if name else []), *parts[2:]])
+    route = ROUTES.get((method, shape)) if path.startswith("/v1/") else None
     if route is None:
         raise ApiError(
             NOT_FOUND,

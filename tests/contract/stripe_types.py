@@ -105,7 +105,7 @@ class Comparison:
         if isinstance(value, str) and literals:
             # `str` beside literals only says that Stripe may add words; the simulator has to use the known ones.
             members = tuple(literals)
-        attempts = []
+        attempts: list[list[str]] = []
         for member in members:
             attempt = Comparison()
             attempt.hold(value, member, path)
@@ -114,7 +114,7 @@ class Comparison:
                     self.compared[name] = self.compared.get(name, 0) + number
                 return
             attempts.append(attempt.problems)
-        self.problems += min(attempts, key=lambda each: (len(each), "could not be resolved" in each[0]))
+        self.problems += min(attempts, key=lambda problems: len(problems))
         self.problems += [each for problems in attempts for each in problems if "could not be resolved" in each]
 
     def list_object(self, value: Any, member: Any, path: str) -> None:

@@ -20,7 +20,7 @@ from tests.contract.stripe_types import RESOURCES, Comparison, annotations_of
 
 FEWEST_FIELDS = 10_000  # some 15,500 are compared; far fewer would mean that the walk skipped something
 
-INTENT = {
+INTENT: dict[str, Any] = {
     "amount": 1500,
     "currency": "gbp",
     "automatic_payment_methods[enabled]": "true",
@@ -37,7 +37,7 @@ class Recorder:
         self.simulator = simulator
         self.answers: list[tuple[str, dict[str, Any]]] = []
 
-    def ask(self, method: str, path: str, key: str = "sk_test_x", **params: Any) -> Any:
+    def ask(self, method: str, path: str, /, key: str = "sk_test_x", **params: Any) -> Any:
         form = urllib.parse.urlencode(params).encode()
         query = f"?{form.decode()}" if method == "GET" and form else ""
         request = urllib.request.Request(  # noqa: S310  # the scheme is ours
@@ -160,7 +160,7 @@ def compare(recorder: Recorder) -> Comparison:
 def compare_previous_attributes(comparison: Comparison, answer: dict[str, Any]) -> None:
     for event in answer["data"] if answer.get("object") == "list" else [answer]:
         if event.get("object") == "event" and "previous_attributes" in event["data"]:
-            known = annotations_of(RESOURCES[event["data"]["object"]["object"]])
+            known = annotations_of(RESOURCES[event["data"]["object"]["object"]])  # type: ignore[arg-type]  # classes are hashable, their instances are not
             unknown = event["data"]["previous_attributes"].keys() - known.keys()
             comparison.problems += [f"{event['type']}: previous attribute {name} is unknown" for name in unknown]
 

@@ -92,6 +92,7 @@ def test_a_500_is_stored_and_replayed_with_or_without_its_effect(
         assert caught.value.http_status == 500
         assert caught.value.headers is not None
         assert caught.value.headers["Stripe-Should-Retry"] == "false"
+    assert caught.value.headers is not None
     assert caught.value.headers["Idempotent-Replayed"] == "true"
     assert intents(simulator, key) == int(effect)
 
