@@ -23,6 +23,8 @@ MILLISECONDS: Final = 1000
 # These two log request addresses, whose queries hold e-mail addresses, and Stripe's messages, which may quote them.
 for _chatty in ("stripe", "urllib3"):
     logging.getLogger(_chatty).setLevel(logging.CRITICAL)
+# With STRIPE_LOG in the environment stripe-python prints the same, and whole bodies, past any logger.
+stripe._util.STRIPE_LOG = None  # noqa: SLF001 - the library has no public switch that outranks the environment
 
 
 class Answered(Protocol):
