@@ -10,6 +10,7 @@ from sandbox.simulator import (
     confirmation,
     customers,
     events,
+    payment_intent_params,
     payment_intents,
     payment_methods,
     refunds,
@@ -49,14 +50,16 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("GET", "customers/:id"): Route(_one(customers.retrieve), RETRIEVE),
     ("POST", "customers/:id"): Route(customers.update, customers.WRITE),
     ("POST", "payment_intents"): Route(
-        _whole(payment_intents.create), payment_intents.CREATE, payment_intents.check_create
+        _whole(payment_intents.create), payment_intent_params.CREATE, payment_intent_params.check_create
     ),
-    ("GET", "payment_intents"): Route(_whole(payment_intents.index), payment_intents.LIST),
-    ("GET", "payment_intents/:id"): Route(_one(payment_intents.retrieve), payment_intents.RETRIEVE, for_shoppers=True),
-    ("POST", "payment_intents/:id"): Route(payment_intents.update, payment_intents.UPDATE),
+    ("GET", "payment_intents"): Route(_whole(payment_intents.index), payment_intent_params.LIST),
+    ("GET", "payment_intents/:id"): Route(
+        _one(payment_intents.retrieve), payment_intent_params.RETRIEVE, for_shoppers=True
+    ),
+    ("POST", "payment_intents/:id"): Route(payment_intents.update, payment_intent_params.UPDATE),
     ("POST", "payment_intents/:id/confirm"): Route(payment_intents.confirm, confirmation.CONFIRM, for_shoppers=True),
-    ("POST", "payment_intents/:id/capture"): Route(payment_intents.capture, payment_intents.CAPTURE),
-    ("POST", "payment_intents/:id/cancel"): Route(payment_intents.cancel, payment_intents.CANCEL),
+    ("POST", "payment_intents/:id/capture"): Route(payment_intents.capture, payment_intent_params.CAPTURE),
+    ("POST", "payment_intents/:id/cancel"): Route(payment_intents.cancel, payment_intent_params.CANCEL),
     ("POST", "payment_methods"): Route(_whole(payment_methods.create), payment_methods.CREATE),
     ("GET", "payment_methods/:id"): Route(_one(payment_methods.retrieve), RETRIEVE),
     ("GET", "charges"): Route(_whole(charges.index), charges.LIST),

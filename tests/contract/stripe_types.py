@@ -114,7 +114,8 @@ class Comparison:
                     self.compared[name] = self.compared.get(name, 0) + number
                 return
             attempts.append(attempt.problems)
-        self.problems += min(attempts, key=lambda problems: len(problems))
+        fewest: list[str] = min(attempts, key=len)
+        self.problems += fewest
         self.problems += [each for problems in attempts for each in problems if "could not be resolved" in each]
 
     def list_object(self, value: Any, member: Any, path: str) -> None:

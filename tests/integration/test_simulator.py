@@ -250,68 +250,6 @@ def test_lists_go_by_cursor_from_the_newest_to_the_oldest(client: stripe.StripeC
     )
 
 
-@pytest.mark.parametrize(
-    ("params", "code", "param"),
-    [
-        ({"amount": 29}, "amount_too_small", "amount"),
-        ({"amount": 49, "currency": "usd"}, "amount_too_small", "amount"),
-        ({"amount": 100_000_000}, "amount_too_large", "amount"),
-        ({"amount": "12.50"}, "parameter_invalid_integer", "amount"),
-        ({"amount": 0}, "parameter_invalid_integer", "amount"),
-        ({"amount": -100}, "parameter_invalid_integer", "amount"),
-        ({"amount": ""}, "parameter_invalid_empty", "amount"),
-        ({"currency": "xxx"}, None, "currency"),
-        ({"colour": "red"}, "parameter_unknown", "colour"),
-        ({"automatic_payment_methods": {"on": True}}, "parameter_unknown", "automatic_payment_methods[on]"),
-        ({"automatic_payment_methods": {"enabled": "yes"}}, None, "automatic_payment_methods[enabled]"),
-        ({"capture_method": "later"}, None, "capture_method"),
-        ({"customer": "cus_none"}, "resource_missing", "customer"),
-        ({"payment_method": "pm_none"}, "resource_missing", "payment_method"),
-        ({"receipt_email": "nobody"}, "email_invalid", "receipt_email"),
-        ({"metadata": {"k" * 41: "v"}}, None, "metadata"),
-        ({"metadata": {"k": "v" * 501}}, None, "metadata"),
-        ({"off_session": True}, None, "off_session"),
-    ],
-)
-def test_a_parameter_that_stripe_refuses_is_refused_by_name(
-    client: stripe.StripeClient, params: dict[str, Any], code: str | None, param: str
-) -> None:
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        intent(client, **params)
-    assert (caught.value.http_status, caught.value.code, caught.value.param) == (400, code, param)
-
-
-def test_a_missing_parameter_is_named(client: stripe.StripeClient) -> None:
-    with pytest.raises(stripe.InvalidRequestError, match=r"Missing required param: currency\.") as caught:
-        client.v1.payment_intents.create({"amount": 100})  # type: ignore[typeddict-item]  # that is the point
-    assert caught.value.code == "parameter_missing"
-
-
-def test_what_is_not_there_is_a_404(client: stripe.StripeClient) -> None:
-    for look in (
-        client.v1.payment_intents.retrieve,
-        client.v1.customers.retrieve,
-        client.v1.charges.retrieve,
-        client.v1.refunds.retrieve,
-        client.v1.events.retrieve,
-        client.v1.webhook_endpoints.retrieve,
-        client.v1.balance_transactions.retrieve,
-    ):
-        with pytest.raises(stripe.InvalidRequestError) as caught:
-            look("xx_none")
-        assert (caught.value.http_status, caught.value.code) == (404, "resource_missing")
-    with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
-        client.v1.subscriptions.list()
-
-
-@pytest.mark.parametrize("key", ["sk_live_abc", "pk_live_abc", "rk_live_abc", "nonsense", "pk_test_abc"])
-def test_only_secret_test_keys_act_for_the_merchant(simulator: Simulator, key: str) -> None:
-    with pytest.raises(stripe.AuthenticationError) as caught:
-        simulator.client_with(key).v1.customers.create()
-    assert caught.value.http_status == 401
-    assert ("never takes a live key" in str(caught.value)) == ("_live_" in key)
-
-
 def test_a_shopper_sees_one_intent_only_and_not_all_of_it(simulator: Simulator, client: stripe.StripeClient) -> None:
     created, other = intent(client), intent(client)
     shoppers = simulator.client_with("pk_test_abc")
