@@ -1,0 +1,1 @@
+"""The whole system on one bare machine: embedded servers, Stripe simulator, supervisor, demo."""

@@ -187,7 +187,7 @@ def _wait_until_ready(system: System) -> None:
                 logs = system.folder / "logs"
                 raise SystemNotReadyError(f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; see {logs}")
             missing = [] if system.api.ready() else ["web and dispatcher"]
-            if not missing and len(celery.control.ping(timeout=PING_SECONDS)) < len(WORKERS):
+            if not missing and len(celery.control.ping(timeout=PING_SECONDS) or ()) < len(WORKERS):
                 missing = ["workers"]
             pause.wait(POLL_SECONDS)
     finally:

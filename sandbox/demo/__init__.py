@@ -1,0 +1,1 @@
+"""The demo: the main job, with thirty payments of mixed fate, and the books compared at the end."""
