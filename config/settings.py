@@ -350,7 +350,7 @@ def _stripe_base(read: Reader, environment: Environment) -> str:
                 f"TOLLGATE_STRIPE_API_BASE must be unset when TOLLGATE_ENV={environment}: only Stripe is asked"
             )
         return base
-    base = read.text("TOLLGATE_STRIPE_API_BASE")
+    base = read.address("TOLLGATE_STRIPE_API_BASE", ("http", "https"))
     if urlsplit(base).hostname not in LOOPBACK_HOSTS:
         raise SettingsError("TOLLGATE_STRIPE_API_BASE must be the simulator on this machine when TOLLGATE_ENV=sandbox")
     return base
