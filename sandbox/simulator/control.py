@@ -1,4 +1,20 @@
-"""The control API under /_simulator/: faults, clock, ledger, webhooks. Only whoever runs the simulator uses it."""
+"""The control API under /_simulator/, for whoever runs the simulator. Bodies and answers are JSON.
+
+========================  ==================================================================================
+GET health                what there is, where, and the simulated time
+GET ledger                every money fact: customers, PaymentIntents, charges, refunds, totals per currency
+GET, POST, DELETE faults  the fault script, with how often each rule matched and fired; a rule or a list of
+                          ``{"do": "drop", "match": {"method": "POST", "path": "regex", "body": "regex", "nth": 2}}``
+GET, POST clock           ``{"advance_seconds": 90000}``
+GET, POST webhooks        ``{"duplicates": 1, "shuffle": 7, "delay_ms": 50, "pause": false, "retry_scale": 0.1}``;
+                          what is left out goes back to its default
+POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
+POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
+                          endpoint, or changes the one of that URL
+========================  ==================================================================================
+
+The kinds of fault and their fields are described at ``faults.Rule``.
+"""
 
 import json
 from collections.abc import Callable

@@ -46,6 +46,7 @@ class Deliveries:
         self._settings = Settings()
         self._shuffle: Random | None = None
         self._closing = False
+        self._under_way = 0
         self._counts = {"delivered": 0, "failed": 0}
         self._threads = [Thread(target=self._work, name=f"delivery-{n}", daemon=True) for n in range(THREADS)]
 
@@ -71,7 +72,7 @@ class Deliveries:
             self._condition.notify_all()
 
     def report(self) -> JsonObject:
-        """Return the settings, and how many deliveries wait, went well and went wrong."""
+        """Return the settings, how many deliveries went well and wrong, and how many wait or are under way."""
         with self._condition:
             settings = {
                 "duplicates": self._settings.duplicates,
@@ -80,7 +81,7 @@ class Deliveries:
                 "retry_scale": self._settings.retry_scale,
                 "pause": self._settings.pause,
             }
-            return settings | self._counts | {"waiting": len(self._queue)}
+            return settings | self._counts | {"waiting": len(self._queue) + self._under_way}
 
     def add(self, change: Change | None) -> None:
         """Queue the deliveries that a committed change has written."""
@@ -124,6 +125,7 @@ class Deliveries:
                 due = self._queue[0][0] - time.monotonic() if self._queue else None
                 if due is not None and due <= 0 and not self._settings.pause:
                     _, _, identifier, is_copy = heapq.heappop(self._queue)
+                    self._under_way += 1
                     return identifier, is_copy
                 self._condition.wait(None if due is None or self._settings.pause else due)
         return None
@@ -131,7 +133,11 @@ class Deliveries:
     def _work(self) -> None:
         courier = Courier()
         while (taken := self._next()) is not None:
-            self._deliver(courier, *taken)
+            try:
+                self._deliver(courier, *taken)
+            finally:
+                with self._condition:
+                    self._under_way -= 1
 
     def _deliver(self, courier: Courier, identifier: str, is_copy: bool) -> None:  # noqa: FBT001  # an entry's own flag
         parcel = self._parcel(identifier, is_copy=is_copy)

@@ -111,3 +111,13 @@ def test_a_list_refuses_limits_and_cursors_that_lead_nowhere(
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.payment_intents.list(params)
     assert (caught.value.http_status, caught.value.code) == (400, code)
+
+
+def test_a_request_refused_while_it_executes_leaves_nothing_behind(
+    simulator: Simulator, client: stripe.StripeClient
+) -> None:
+    before = simulator.control("GET", "health")
+    with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
+        intent(client, expand=["colour"])
+    after = simulator.control("GET", "health")
+    assert [after[name] - before[name] for name in ("payment_intents", "events")] == [0, 0]
