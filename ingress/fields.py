@@ -67,7 +67,7 @@ class Text(fields.String):
     def __init__(self, low: int, high: int, *, pattern: str = "", allowed: str = "", **options: Any) -> None:
         rules: list[validate.Validator] = [validate.Length(low, high)]
         if pattern:
-            rules.append(validate.Regexp(pattern))
+            rules.append(validate.Regexp(f"^(?:{pattern})$"))
         super().__init__(validate=rules, **options)
         self._low, self._high = low, high
         self._pattern, self._allowed = re.compile(pattern) if pattern else None, allowed

@@ -9,6 +9,7 @@ from tasks.contracts.payments import CreatePayment
 
 # Stripe's minimum charges in minor units, https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 MINIMUM_AMOUNTS = {"gbp": 30, "eur": 50, "usd": 50}
+_MINIMUMS = ", ".join(f"{amount} in {currency}" for currency, amount in MINIMUM_AMOUNTS.items())
 MAXIMUM_AMOUNT = 99_999_999  # Stripe's: eight digits
 MAXIMUM_METADATA = 20  # Stripe holds 50 keys; the rest are ours
 METADATA_NAME = 40  # characters, Stripe's
@@ -40,7 +41,6 @@ class Metadata(fields.Dict):
         super().__init__(
             keys=fields.String(validate=validate.Length(1, METADATA_NAME)),
             values=fields.String(validate=validate.Length(max=METADATA_VALUE)),
-            validate=validate.Length(max=MAXIMUM_METADATA),
             **options,
         )
 
@@ -76,7 +76,7 @@ class PaymentIntentSchema(StrictSchema):
     amount = MinorUnits(
         MAXIMUM_AMOUNT,
         required=True,
-        metadata={"description": f"Minor units (pence). At least: {MINIMUM_AMOUNTS}", "example": 4950},
+        metadata={"description": f"Minor units (pence). At least {_MINIMUMS}.", "example": 4950},
     )
     currency = OneOf(
         tuple(MINIMUM_AMOUNTS),
@@ -94,7 +94,7 @@ class PaymentIntentSchema(StrictSchema):
     )
     customer = Nested(CustomerSchema, required=True)
     description = Text(1, 500, allow_none=True, metadata={"example": "First aid at work, 12 March"})
-    metadata = Metadata(metadata={"example": {"course": "first-aid"}})
+    metadata = Metadata(metadata={"maxProperties": MAXIMUM_METADATA, "example": {"course": "first-aid"}})
     shopper = Nested(ShopperSchema, required=True)
 
     @validates_schema(skip_on_field_errors=False)

@@ -11,6 +11,7 @@ _ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "tollgate",  # stands in the place of the web server's own name and version
 }
 _TWO_YEARS = 2 * 365 * 24 * 3600  # seconds, as the browsers' preload lists ask for
 

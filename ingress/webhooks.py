@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -25,10 +26,18 @@ MAXIMUM_DEPTH = 200  # far deeper than any object of Stripe's; Python's parser r
 def webhooks(door: Door) -> Blueprint:
     """Return the routes of webhooks."""
     routes = Blueprint("webhooks", __name__)
+    # Anyone may send a body here, as slowly as they like, before the signature tells who they are: half of the
+    # threads stay free for those with a key.
+    readers = threading.BoundedSemaphore(max(1, door.settings.threads // 2))
 
     @routes.post("/v1/webhooks/stripe")
     def receive_stripe_event() -> Response:
-        body = read_body(request, MAXIMUM_BYTES)
+        if not readers.acquire(blocking=False):
+            raise ProblemError("webhooks_busy", "Too many webhooks are under way.", headers={"Retry-After": "1"})
+        try:
+            body = read_body(request, MAXIMUM_BYTES)
+        finally:
+            readers.release()
         settings = door.settings
         header = request.headers.get("Stripe-Signature", "")
         if not is_signed(

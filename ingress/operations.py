@@ -1,0 +1,215 @@
+"""The operations of the API, as OpenAPI describes them. A test holds them to the routes of the application."""
+
+from typing import Any
+
+from marshmallow import Schema
+
+from ingress import schemas
+from ingress.headers import MAXIMUM_KEY
+from ingress.payment_intents import PaymentIntentSchema
+from ingress.problems import MEDIA_TYPE, PROBLEMS, ProblemKind
+from ingress.versions import HEADER, VERSIONS
+from ingress.waiting import LONGEST_WAIT
+
+Operation = dict[str, Any]
+SECURED: list[dict[str, list[str]]] = [{"apiKey": []}]
+RETRIED = (429, 503)  # come with Retry-After
+REDIS = ("redis_unavailable",)
+KEYED = ("bad_request", "version_unknown", "unauthenticated", "internal_error", *REDIS)
+
+
+def operations() -> dict[str, dict[str, Operation]]:
+    """Return each path's operations by method."""
+    return {
+        "/v1/payment-intents": {"post": _create_payment_intent()},
+        "/v1/jobs/{job_id}": {"get": _show_job()},
+        "/v1/payments/{payment_id}": {"get": _show_payment()},
+        "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
+        "/v1/openapi.json": {"get": _open("openapi", "This document", _json("The document", None))},
+        "/health/live": {"get": _open("live", "Is the process there?", _json("It is", schemas.LiveSchema))},
+        "/health/ready": {"get": _ready()},
+        "/problems/{code}": {"get": _show_problem()},
+        "/": {"get": _open("index", "What this is", _json("It is Tollgate", schemas.IndexSchema))},
+    }
+
+
+def _create_payment_intent() -> Operation:
+    accepted = schemas.AcceptedPaymentSchema
+    headers = {
+        "Location": _header("Where to follow the job"),
+        "Idempotent-Replayed": _header("`true` if this key and body had been accepted before"),
+        "Preference-Applied": _header("`wait=N`, if the answer waited for the outcome or had it"),
+    }
+    return {
+        "operationId": "createPaymentIntent",
+        "summary": "Ask for a payment",
+        "description": "Repeats count against the rate limit, and get the same job and payment.",
+        "security": SECURED,
+        "parameters": [_idempotency_key(), _prefer(), *_common()],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": PaymentIntentSchema}}},
+        "responses": {
+            "200": _json("The outcome is there; the job may have been refused: see its status", accepted, headers),
+            "202": _json("Accepted, and kept", accepted, headers),
+            **_problems(
+                *KEYED,
+                "malformed_body",
+                "idempotency_key_missing",
+                "idempotency_key_invalid",
+                "body_too_large",
+                "unsupported_media_type",
+                "validation_failed",
+                "card_number_refused",
+                "idempotency_key_reused",
+                "rate_limited",
+                "acceptance_unknown",
+            ),
+        },
+    }
+
+
+def _show_job() -> Operation:
+    headers = {"Preference-Applied": _header("`wait=N`, if the answer waited for the outcome or had it")}
+    return {
+        "operationId": "showJob",
+        "summary": "Follow a job",
+        "security": SECURED,
+        "parameters": [_id("job_id", "job"), _prefer(), _if_none_match(), *_common()],
+        "responses": _viewed("The job", schemas.JobSchema, headers),
+    }
+
+
+def _show_payment() -> Operation:
+    return {
+        "operationId": "showPayment",
+        "summary": "Read a payment",
+        "security": SECURED,
+        "parameters": [_id("payment_id", "pay"), _if_none_match(), *_common()],
+        "responses": _viewed("The payment", schemas.PaymentSchema, {}),
+    }
+
+
+def _viewed(what: str, schema: type[Schema], headers: dict[str, Any]) -> Operation:
+    tagged = headers | {"ETag": _header("Changes when anything changes")}
+    return {
+        "200": _json(what, schema, tagged),
+        "304": {"description": "Unchanged since If-None-Match", "headers": _every()},
+        **_problems(*KEYED, "not_found", "view_unavailable"),
+    }
+
+
+def _receive_stripe_event() -> Operation:
+    signature = _parameter("Stripe-Signature", "Stripe's signature of the body's bytes", required=True)
+    failures = ("signature_invalid", "event_invalid", "body_too_large", "acceptance_unknown", "webhooks_busy", *REDIS)
+    return {
+        "operationId": "receiveStripeEvent",
+        "summary": "For Stripe alone",
+        "security": [],
+        "parameters": [signature],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "responses": {"200": _json("Kept", schemas.ReceivedSchema), **_problems(*failures)},
+    }
+
+
+def _ready() -> Operation:
+    ready = _open("ready", "Can requests be accepted?", _json("They can", schemas.ReadySchema))
+    ready["responses"] |= _problems(*REDIS)
+    return ready
+
+
+def _show_problem() -> Operation:
+    page = {"description": "What it means", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    operation = _open("showProblem", "What a problem means", page | {"headers": _every()})
+    operation["parameters"] = [
+        {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Its code"}
+    ]
+    operation["responses"] |= _problems("not_found")
+    return operation
+
+
+def _open(name: str, summary: str, answer: dict[str, Any]) -> Operation:
+    return {"operationId": name, "summary": summary, "security": [], "responses": {"200": answer}}
+
+
+def _json(description: str, schema: type[Schema] | None, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema if schema is not None else {"type": "object"}}}
+    return {"description": description, "headers": (headers or {}) | _every(), "content": content}
+
+
+def _problems(*codes: str) -> dict[str, Any]:
+    by_status: dict[int, list[ProblemKind]] = {}
+    for code in codes:
+        by_status.setdefault(PROBLEMS[code].status, []).append(PROBLEMS[code])
+    return {str(status): _either(kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _either(kinds: list[ProblemKind]) -> dict[str, Any]:
+    headers = _every()
+    if any(kind.status in RETRIED for kind in kinds):
+        headers["Retry-After"] = _header("Seconds")
+    examples = {kind.code: {"value": example(kind)} for kind in kinds}
+    return {
+        "description": " ".join(f"`{kind.code}`: {kind.title}. {kind.advice}" for kind in kinds),
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": schemas.ProblemSchema, "examples": examples}},
+    }
+
+
+def example(kind: ProblemKind) -> dict[str, Any]:
+    """Return a problem as it would be answered."""
+    request_id = "req_0123456789abcdef0123456789abcdef"
+    return {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.advice,
+        "instance": f"urn:tollgate:request:{request_id}",
+        "code": kind.code,
+        "request_id": request_id,
+    }
+
+
+def _every() -> dict[str, Any]:
+    return {
+        "X-Request-Id": _header("The request's id: yours, if you sent one, else ours"),
+        HEADER: _header("The version of the API that the answer is written in"),
+    }
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _parameter(name: str, description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"} | schema,
+    }
+
+
+def _id(name: str, prefix: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^{prefix}_[a-z2-7]{{26}}$"}
+    return {"name": name, "in": "path", "required": True, "description": "Its id", "schema": schema}
+
+
+def _idempotency_key() -> dict[str, Any]:
+    description = "Yours, one for each payment: printable ASCII, bare or as an RFC 8941 string"
+    return _parameter("Idempotency-Key", description, required=True, minLength=1, maxLength=MAXIMUM_KEY)
+
+
+def _prefer() -> dict[str, Any]:
+    description = f"`wait=N` (RFC 7240): answer when the outcome is there, or after N seconds, at most {LONGEST_WAIT}"
+    return _parameter("Prefer", description)
+
+
+def _if_none_match() -> dict[str, Any]:
+    return _parameter("If-None-Match", "An ETag; the answer is 304 if nothing has changed")
+
+
+def _common() -> list[dict[str, Any]]:
+    return [
+        _parameter("X-Request-Id", "Yours, to find the request in both logs", pattern="^[A-Za-z0-9._-]{1,64}$"),
+        _parameter(HEADER, "The version of the API to answer in", enum=list(VERSIONS.known)),
+    ]

@@ -1,0 +1,161 @@
+"""What answers hold: the schemas behind the OpenAPI document. A test holds the answers to them."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from ingress.payment_intents import MINIMUM_AMOUNTS
+
+JOB_STATES = ("accepted", "ready", "running", "waiting", "checking", "done", "refused", "dead", "cancelled")
+PAYMENT_STATUSES = (
+    "processing",
+    "requires_confirmation",
+    "requires_action",
+    "requires_capture",
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "disputed",
+    "declined",
+    "in_review",
+    "checking",
+    "canceled",
+    "failed",
+)
+
+
+def _text(description: str, example: str | None = None, **options: Any) -> fields.String:
+    shown = {"description": description} | ({} if example is None else {"example": example})
+    return fields.String(required=True, metadata=shown, **options)
+
+
+def _minor_units(description: str) -> fields.Integer:
+    return fields.Integer(required=True, strict=True, metadata={"description": f"{description}, in minor units"})
+
+
+def _time(description: str) -> fields.String:
+    return fields.String(
+        required=True, metadata={"description": f"{description} (RFC 3339, UTC)", "format": "date-time"}
+    )
+
+
+class JobProblemSchema(Schema):
+    """Why a job was refused, or is dead."""
+
+    code = _text("For programs")
+    detail = _text("For people")
+
+
+class JobLinksSchema(Schema):
+    """Where to read on."""
+
+    self = _text("The job")
+    payment = _text("The payment, if the job is about one", allow_none=True)
+
+
+class JobSchema(Schema):
+    """What became of a request."""
+
+    id = _text("The job's id", "job_4zne5f3cpxuzwxuf4gwcolx6q2")
+    object = _text("Always `job`", validate=validate.Equal("job"))
+    kind = _text("What it does", "payments.create")
+    status = _text(
+        "`done`, `refused`, `dead` and `cancelled` are final; `checking`: the outcome is being found out, and may take "
+        "minutes. `refused` and `dead` come with a problem.",
+        validate=validate.OneOf(JOB_STATES),
+    )
+    payment = _text("The id of the payment it is about", allow_none=True)
+    problem = fields.Nested(JobProblemSchema, required=True, allow_none=True)
+    attempts = fields.Integer(required=True, strict=True, metadata={"description": "How often it was tried"})
+    created_at = _time("When it was accepted")
+    updated_at = _time("When it last changed")
+    links = fields.Nested(JobLinksSchema, required=True)
+
+
+class DeclineSchema(Schema):
+    """Why the card was declined."""
+
+    code = _text("Stripe's decline code, coarsened where more would help a thief", "insufficient_funds")
+    message = _text("Words fit for the customer")
+
+
+class PaymentLinksSchema(Schema):
+    """Where to read on."""
+
+    self = _text("The payment")
+    job = _text("The job that makes it")
+
+
+class PaymentSchema(Schema):
+    """A payment as it stands."""
+
+    id = _text("The payment's id", "pay_psllb4cciywirkrfno2cht5xz7")
+    object = _text("Always `payment`", validate=validate.Equal("payment"))
+    status = _text("Where it stands; `failed` only if no money moved", validate=validate.OneOf(PAYMENT_STATUSES))
+    amount = _minor_units("What was asked for")
+    amount_received = _minor_units("What was paid")
+    amount_refunded = _minor_units("What was paid back")
+    currency = _text("ISO 4217 in lower case", validate=validate.OneOf(tuple(MINIMUM_AMOUNTS)))
+    booking_reference = _text("As it was sent")
+    client_secret = _text("For Stripe.js, once Stripe knows the payment; never log it", allow_none=True)
+    stripe_payment_intent = _text("Stripe's id", allow_none=True)
+    decline = fields.Nested(DeclineSchema, required=True, allow_none=True)
+    created_at = _time("When it was accepted")
+    updated_at = _time("When it last changed")
+    links = fields.Nested(PaymentLinksSchema, required=True)
+
+
+class AcceptedPaymentSchema(Schema):
+    """A job and its payment."""
+
+    job = fields.Nested(JobSchema, required=True)
+    payment = fields.Nested(PaymentSchema, required=True)
+
+
+class FieldErrorSchema(Schema):
+    """What is wrong with one field."""
+
+    field = _text("A JSON pointer (RFC 6901) into the body; empty for the body itself", "/customer/email")
+    code = _text("For programs", "not_an_email")
+    message = _text("For people; never repeats the value")
+
+
+class ProblemSchema(Schema):
+    """An RFC 9457 problem."""
+
+    type = _text("Leads to a page about it", "/problems/validation_failed")
+    title = _text("What this kind of problem is")
+    status = fields.Integer(required=True, strict=True)
+    detail = _text("What it is this time")
+    instance = _text("This very answer")
+    code = _text("For programs; never changes its meaning", "validation_failed")
+    request_id = _text("Tell it when you ask for help")
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "Each field that is wrong"})
+
+
+class ReceivedSchema(Schema):
+    """A webhook is kept."""
+
+    received = fields.Boolean(required=True)
+
+
+class LiveSchema(Schema):
+    """The process is there."""
+
+    status = _text("Always `live`")
+
+
+class ReadySchema(Schema):
+    """Requests can be accepted."""
+
+    status = _text("Always `ready`")
+    redis_milliseconds = fields.Float(required=True)
+    dispatcher_pulse_age_seconds = fields.Float(required=True, allow_none=True)
+
+
+class IndexSchema(Schema):
+    """What this is."""
+
+    name = _text("Always `Tollgate`")
+    version = _text("The software's version")
+    openapi = _text("Where this document is")
