@@ -24,6 +24,7 @@ METADATA = (
 )  # what the editable install is made of
 STAMP = VENV / "installed-from"  # written last, so that its content proves a whole installation
 STATE = Path("build/install")  # outlives a cleared .venv
+SHOWN_LINES = 15  # of a failed command's output: pip says the reason last
 UNFINISHED = STATE / "unfinished"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--root-user-action=ignore")
 
@@ -108,8 +109,13 @@ def _needs_new_venv() -> bool:
 
 
 def _run(command: list[str], trouble: str) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    """Run a command; what it says is shown only when it fails, for pip warns about much that is no trouble."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
+        for line in done.stdout.splitlines()[-SHOWN_LINES:]:
+            _say(f"  {line}")
         raise InstallationError(f"{trouble} (exit code {done.returncode}, see above)")
 
 

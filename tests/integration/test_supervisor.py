@@ -135,6 +135,13 @@ def test_only_the_named_processes_run(procfile: Path, logs: Path) -> None:
     assert not (logs / "release.log").exists()
 
 
+def test_a_process_may_have_an_environment_of_its_own(procfile: Path, logs: Path) -> None:
+    procfile.write_text("web: sh -c 'echo ${WORD}; sleep 1000'\nworker: sh -c 'echo ${WORD}; sleep 1000'\n")
+    with Supervisor(procfile, ENVIRONMENT, logs, environments={"web": {"WORD": "own"}}):
+        wait_until(lambda: (logs / "web.log").read_text() == "own\n", "the web's own word")
+        wait_until(lambda: (logs / "worker.log").read_text() == "given\n", "the worker's common word")
+
+
 def test_unknown_names_are_refused_with_the_known_ones(supervisor: Supervisor, procfile: Path) -> None:
     with pytest.raises(UnknownProcessError, match="no process 'wokrer' is supervised; there are web, worker"):
         supervisor.kill("wokrer")
