@@ -6,8 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Condition
+from typing import Final
 
 from sandbox.simulator.account import JsonObject
+
+# macOS has no fdatasync; elsewhere it spares the write of the file's times.
+sync: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class LedgerError(Exception):
@@ -115,7 +119,7 @@ class Ledger:
         assert self._descriptor is not None  # noqa: S101  # narrows the type; wait() has returned already without a file
         failure: OSError | None = None
         try:
-            os.fdatasync(self._descriptor) if hasattr(os, "fdatasync") else os.fsync(self._descriptor)
+            sync(self._descriptor)
         except OSError as error:
             failure = error
         with self._condition:

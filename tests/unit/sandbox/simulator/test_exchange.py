@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from sandbox.simulator import ledger
 from sandbox.simulator.clock import Clock
 from sandbox.simulator.engine import Engine
 from sandbox.simulator.exchange import Reply, answer
@@ -35,7 +36,7 @@ def test_nobody_hears_of_an_effect_before_it_is_on_the_disk(
         syncing.set()
         assert may_end.wait(10)
 
-    monkeypatch.setattr(os, "fdatasync", slow_sync)
+    monkeypatch.setattr(ledger, "sync", slow_sync)
     replies: list[Reply] = []
     maker = threading.Thread(target=lambda: replies.append(answer(engine, CREATE)))
     maker.start()
@@ -58,7 +59,7 @@ def test_nothing_is_answered_once_the_disk_has_refused(engine: Engine, monkeypat
     def broken_sync(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdatasync", broken_sync)
+    monkeypatch.setattr(ledger, "sync", broken_sync)
     for request in (CREATE, LIST, CREATE):
         with pytest.raises(LedgerError, match="No space left"):
             answer(engine, request)

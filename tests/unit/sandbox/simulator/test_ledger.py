@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.simulator import ledger as ledger_module
 from sandbox.simulator.ledger import Ledger, LedgerError
 from tests.polling import wait_until
 
@@ -44,7 +45,7 @@ def test_many_waiters_share_few_syncs(path: Path, monkeypatch: pytest.MonkeyPatc
         first_begun.set()
         first_may_end.wait(10)
 
-    monkeypatch.setattr(os, "fdatasync", slow_sync)
+    monkeypatch.setattr(ledger_module, "sync", slow_sync)
     ledger = Ledger(path)
 
     def write() -> None:
@@ -67,7 +68,7 @@ def test_nobody_is_answered_once_the_disk_has_refused(path: Path, monkeypatch: p
     def broken_sync(_descriptor: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(os, "fdatasync", broken_sync)
+    monkeypatch.setattr(ledger_module, "sync", broken_sync)
     ledger = Ledger(path)
     ledger.append({})
     for _ in range(2):
