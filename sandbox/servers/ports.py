@@ -29,12 +29,13 @@ def free_port() -> int:
     highest = max(min(HIGHEST_PORT, _first_ephemeral_port() - 1), LOWEST_PORT + 1000)
     for _ in range(TRIES):
         port = LOWEST_PORT + secrets.randbelow(highest - LOWEST_PORT + 1)
-        if _is_free(port):
+        if port_is_free(port):
             return port
     raise NoFreePortError(f"no free port found on {HOST} between {LOWEST_PORT} and {highest}")
 
 
-def _is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1 just now."""
     with socket.socket() as probe:
         try:
             probe.bind((HOST, port))
