@@ -86,6 +86,7 @@ def test_a_declined_card_leaves_a_failed_charge_and_an_intent_for_another_card(
     after = client.v1.payment_intents.retrieve(created.id)
     assert after.last_payment_error is not None
     assert (after.status, after.last_payment_error.decline_code) == ("requires_payment_method", decline_code)
+    assert after.payment_method is None
     charge = client.v1.charges.list({"payment_intent": created.id}).data[0]
     assert (charge.status, charge.paid, charge.failure_code) == ("failed", False, code)
     assert events_of(client, created.id)[1:] == ["charge.failed", "payment_intent.payment_failed"]

@@ -121,3 +121,10 @@ def test_a_request_refused_while_it_executes_leaves_nothing_behind(
         intent(client, expand=["colour"])
     after = simulator.control("GET", "health")
     assert [after[name] - before[name] for name in ("payment_intents", "events")] == [0, 0]
+
+
+def test_an_intent_without_a_card_cannot_be_confirmed(client: stripe.StripeClient) -> None:
+    created = intent(client)
+    with pytest.raises(stripe.InvalidRequestError, match="missing a payment method") as caught:
+        client.v1.payment_intents.confirm(created.id)
+    assert caught.value.code == "payment_intent_unexpected_state"
