@@ -231,9 +231,9 @@ def test_settings_cannot_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, complete_settings())
     loaded = settings.load_ingress()
     with pytest.raises(FrozenInstanceError):
-        loaded.port = 1  # type: ignore[misc]  # what the test is about
+        loaded.port = 1
     with pytest.raises(FrozenInstanceError):
-        loaded.redis.url = ""  # type: ignore[misc]  # what the test is about
+        loaded.redis.url = ""
 
 
 def test_the_broker_is_redis_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
