@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 
 from ingress.payment_intents import MINIMUM_AMOUNTS
 
@@ -39,21 +39,30 @@ def _time(description: str) -> fields.String:
     )
 
 
-class JobProblemSchema(Schema):
+class Answer(Schema):
+    """What is answered; may gain fields, so a client must not refuse those it does not know."""
+
+    class Meta:
+        """Says so in the document."""
+
+        unknown = INCLUDE
+
+
+class JobProblemSchema(Answer):
     """Why a job was refused, or is dead."""
 
     code = _text("For programs")
     detail = _text("For people")
 
 
-class JobLinksSchema(Schema):
+class JobLinksSchema(Answer):
     """Where to read on."""
 
     self = _text("The job")
     payment = _text("The payment, if the job is about one", allow_none=True)
 
 
-class JobSchema(Schema):
+class JobSchema(Answer):
     """What became of a request."""
 
     id = _text("The job's id", "job_4zne5f3cpxuzwxuf4gwcolx6q2")
@@ -72,21 +81,21 @@ class JobSchema(Schema):
     links = fields.Nested(JobLinksSchema, required=True)
 
 
-class DeclineSchema(Schema):
+class DeclineSchema(Answer):
     """Why the card was declined."""
 
     code = _text("Stripe's decline code, coarsened where more would help a thief", "insufficient_funds")
     message = _text("Words fit for the customer")
 
 
-class PaymentLinksSchema(Schema):
+class PaymentLinksSchema(Answer):
     """Where to read on."""
 
     self = _text("The payment")
     job = _text("The job that makes it")
 
 
-class PaymentSchema(Schema):
+class PaymentSchema(Answer):
     """A payment as it stands."""
 
     id = _text("The payment's id", "pay_psllb4cciywirkrfno2cht5xz7")
@@ -105,14 +114,14 @@ class PaymentSchema(Schema):
     links = fields.Nested(PaymentLinksSchema, required=True)
 
 
-class AcceptedPaymentSchema(Schema):
+class AcceptedPaymentSchema(Answer):
     """A job and its payment."""
 
     job = fields.Nested(JobSchema, required=True)
     payment = fields.Nested(PaymentSchema, required=True)
 
 
-class FieldErrorSchema(Schema):
+class FieldErrorSchema(Answer):
     """What is wrong with one field."""
 
     field = _text("A JSON pointer (RFC 6901) into the body; empty for the body itself", "/customer/email")
@@ -120,7 +129,7 @@ class FieldErrorSchema(Schema):
     message = _text("For people; never repeats the value")
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(Answer):
     """An RFC 9457 problem."""
 
     type = _text("Leads to a page about it", "/problems/validation_failed")
@@ -133,19 +142,19 @@ class ProblemSchema(Schema):
     errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "Each field that is wrong"})
 
 
-class ReceivedSchema(Schema):
+class ReceivedSchema(Answer):
     """A webhook is kept."""
 
     received = fields.Boolean(required=True)
 
 
-class LiveSchema(Schema):
+class LiveSchema(Answer):
     """The process is there."""
 
     status = _text("Always `live`")
 
 
-class ReadySchema(Schema):
+class ReadySchema(Answer):
     """Requests can be accepted."""
 
     status = _text("Always `ready`")
@@ -153,7 +162,7 @@ class ReadySchema(Schema):
     dispatcher_pulse_age_seconds = fields.Float(required=True, allow_none=True)
 
 
-class IndexSchema(Schema):
+class IndexSchema(Answer):
     """What this is."""
 
     name = _text("Always `Tollgate`")
