@@ -22,7 +22,7 @@ run: install ## Run the whole system on this machine until Ctrl-C
 	@$(VENV) -m sandbox.run $(ARGS)
 
 test: install ## Run all tests, on embedded servers unless TOLLGATE_TEST_REDIS_URL and TOLLGATE_TEST_DATABASE_URL are set
-	@$(VENV) -m pytest -n $(WORKERS) $(ARGS)
+	@$(VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: install ## Check style, types, imports between packages, migrations and the OpenAPI document
 	@$(VENV) -m ruff check .

@@ -77,7 +77,7 @@ def _greet(console: Console, system: System) -> None:
     console.print(
         f"\n  API        {system.web_url}        documentation {system.web_url}/v1/openapi.json"
         f"\n  Flower     {system.flower_url}        user {user}, password {password}"
-        f"\n  Stripe     {system.simulator.base_url}        simulated; publishable key {system.simulator.publishable_key}"
+        f"\n  Stripe     {system.simulator.base_url}        simulated; key {system.simulator.publishable_key}"
         f"\n  API key    {system.api.key}"
         f"\n\nTry a payment:\n\n"
         f"  curl -i {system.web_url}/v1/payment-intents \\\n"

@@ -63,7 +63,11 @@ def keep_secrets(folder: Path) -> dict[str, str]:
 
 
 def environments(
-    values: Mapping[str, str], addresses: Addresses, overrides: Mapping[str, str], surroundings: Mapping[str, str]
+    values: Mapping[str, str],
+    addresses: Addresses,
+    overrides: Mapping[str, str],
+    surroundings: Mapping[str, str],
+    stripe_key: str | None = None,
 ) -> dict[str, dict[str, str]]:
     """Return each process's own environment, by its name in the Procfile; `operator` is the command line's.
 
@@ -72,11 +76,16 @@ def environments(
         addresses: where everything listens.
         overrides: settings that differ from the defaults, for all processes.
         surroundings: what processes need of ours, such as PATH and HOME.
+        stripe_key: a key of Stripe's test mode, or None for the simulator.
     """
-    common = {**surroundings, "TOLLGATE_ENV": "sandbox", "PYTHONUNBUFFERED": "1", **overrides}
+    common = {**surroundings, "TOLLGATE_ENV": "test" if stripe_key else "sandbox"}
+    common |= {"PYTHONUNBUFFERED": "1", **overrides}
     full = common | {"TOLLGATE_REDIS_URL": addresses.redis_url, "TOLLGATE_DATABASE_URL": addresses.database_url}
     workers = full | _some(values, WORKERS)
-    workers |= {"TOLLGATE_STRIPE_API_KEY": SECRET_KEY, "TOLLGATE_STRIPE_API_BASE": addresses.simulator_url}
+    if stripe_key is None:
+        workers |= {"TOLLGATE_STRIPE_API_KEY": SECRET_KEY, "TOLLGATE_STRIPE_API_BASE": addresses.simulator_url}
+    else:
+        workers["TOLLGATE_STRIPE_API_KEY"] = stripe_key
     web = common | _some(values, WEB) | {"TOLLGATE_REDIS_URL": addresses.ingress_redis_url}
     return {
         "release": full,

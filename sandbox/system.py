@@ -58,6 +58,7 @@ class System:
     valkey: Valkey
     postgres: Postgres
     flower_login: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
     environments: Mapping[str, Mapping[str, str]] = field(repr=False)
 
     @property
@@ -77,6 +78,7 @@ def running_system(
     *,
     ports: Ports | None = None,
     settings: Mapping[str, str] | None = None,
+    stripe_key: str | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_step: Callable[[str], None] = lambda _: None,
     console: TextIO | None = None,
@@ -87,6 +89,7 @@ def running_system(
         folder: data, logs and secrets; made with mode 0700.
         ports: fixed ports; free ones by default.
         settings: settings that differ from the defaults.
+        stripe_key: a key of Stripe's test mode, to be used instead of the simulator, which then is not started.
         on_event: told of every process that starts, dies or stops.
         on_step: told in words what is being started.
         console: gets the output of all processes; by default it goes to files in the folder's `logs`.
@@ -103,11 +106,12 @@ def running_system(
         with_postgres(folder / "postgres") as postgres,
     ):
         addresses = _addresses(valkey, postgres, values, ports or Ports())
-        own = environments(values, addresses, settings or {}, _surroundings())
+        own = environments(values, addresses, settings or {}, _surroundings(), stripe_key)
         supervisor = Supervisor(
             PROCFILE, own["release"], folder / "logs", on_event=on_event, console=console, environments=own
         )
-        supervisor.add("simulator", _simulator_command(folder, addresses, values))
+        if stripe_key is None:
+            supervisor.add("simulator", _simulator_command(folder, addresses, values))
         on_step("starting the Stripe simulator, migrating the database, starting web, dispatcher, workers and Flower")
         with supervisor:
             key = _issue_key(own["operator"])
@@ -120,6 +124,7 @@ def running_system(
                 valkey=valkey,
                 postgres=postgres,
                 flower_login=values["TOLLGATE_FLOWER_BASIC_AUTH"],
+                webhook_secret=values["TOLLGATE_STRIPE_WEBHOOK_SECRETS"],
                 environments=own,
             )
             on_step("waiting until all of it answers")
