@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import stripe
 
+from sandbox import shopper
+from sandbox.simulator.account import PUBLISHABLE_KEY
 from tests.builders.simulator import Simulator, running
 from tests.polling import wait_until
 
@@ -107,6 +109,21 @@ def test_events_arrive_signed_and_are_counted_off(simulator: Simulator, receiver
 
 def waiting(simulator: Simulator) -> list[stripe.Event]:
     return [each for each in simulator.client.v1.events.list({"limit": 100}).data if each.pending_webhooks]
+
+
+def test_what_happens_after_three_d_secure_or_with_time_is_delivered_too(
+    simulator: Simulator, receiver: Receiver
+) -> None:
+    created = simulator.client.v1.payment_intents.create({"amount": 4200, "currency": "gbp"})
+    secret = str(created.client_secret)
+    asked = shopper.pay(simulator.url, PUBLISHABLE_KEY, secret, "4000002760003184")
+    shopper.complete_three_d_secure(simulator.url, PUBLISHABLE_KEY, secret, str(asked.authentication_url))
+    wait_until(lambda: receiver.types().count("payment_intent.succeeded") == 1, "the authenticated payment")
+    simulator.client.v1.payment_intents.create(
+        {"amount": 4200, "currency": "gbp", "confirm": True, "payment_method": "pm_card_in", "off_session": True}
+    )
+    simulator.control("POST", "clock", {"advance_seconds": 26 * 3600})
+    wait_until(lambda: receiver.types().count("payment_intent.succeeded") == 2, "the payment that took a day")
 
 
 def test_every_active_secret_signs(simulator: Simulator, receiver: Receiver) -> None:
