@@ -1,0 +1,239 @@
+"""The dispatcher's and workers' side of the house for one test: a runtime over real servers, and a look into both."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from celery import Celery
+from sqlalchemy import text
+
+from config.celery_factory import create_celery
+from config.keyspace import Keyspace
+from config.queues import QUEUES
+from models.encrypted import decrypt_bytes
+from tasks.contracts.events import StripeEvent
+from tasks.contracts.journal import JournalEntry
+from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.views import JobView, PaymentView
+from tasks.intake import Reader
+from tests.builders import entries
+from tests.builders.worker import worker_settings
+from workers.jobs.attempt import Attempt
+from workers.jobs.batch import BatchService, run_batch
+from workers.jobs.claim import claim
+from workers.jobs.intake import Taken, check_entry, take_in
+from workers.jobs.rescue import rescue
+from workers.jobs.row import JobRow
+from workers.jobs.run import Result, Service, run_job
+from workers.redis_client import create_redis
+from workers.runtime import Runtime, create_runtime
+from workers.services import payments, refreshes, stripe_events
+
+Row = dict[str, Any]
+CREATE = Service(CreatePayment, payments.create, payments.settle_create)
+REFRESH = Service(RefreshPayment, refreshes.refresh, refreshes.settle_refresh)
+EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
+MOST = 1000
+
+
+class House:
+    """A runtime, a Celery application and the questions that tests ask of PostgreSQL and Redis."""
+
+    def __init__(self, runtime: Runtime, app: Celery) -> None:
+        self.runtime = runtime
+        self.app = app
+        # A reader blocks for a second at a time.
+        self.blocking = create_redis(runtime.settings.redis, socket_timeout=3.0)
+
+    @property
+    def keyspace(self) -> Keyspace:
+        return self.runtime.settings.redis.keyspace
+
+    def changed(self, **jobs: Any) -> Runtime:
+        """Return the runtime with other job settings."""
+        settings = dataclasses.replace(
+            self.runtime.settings, jobs=dataclasses.replace(self.runtime.settings.jobs, **jobs)
+        )
+        return dataclasses.replace(self.runtime, settings=settings)
+
+    def with_stripe(self, stripe: Any) -> Runtime:
+        """Return the runtime with another gateway."""
+        return dataclasses.replace(self.runtime, stripe=stripe)
+
+    # PostgreSQL
+
+    def sql(self, statement: str, **parameters: Any) -> list[Row]:
+        """Run a statement in a transaction of its own and return its rows, if it has any."""
+        with self.runtime.engine.begin() as connection:
+            result = connection.execute(text(statement), parameters)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    def one(self, statement: str, **parameters: Any) -> Row:
+        [row] = self.sql(statement, **parameters)
+        return row
+
+    def add_client(self, client: str = entries.CLIENT) -> None:
+        self.sql("INSERT INTO clients (id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING", id=client)
+
+    def job(self, job_id: str) -> Row:
+        return self.one("SELECT * FROM jobs WHERE id = :id", id=job_id)
+
+    def jobs(self, kind: str) -> list[Row]:
+        return self.sql("SELECT * FROM jobs WHERE kind = :kind ORDER BY created_at", kind=kind)
+
+    def payment(self, payment_id: str) -> Row:
+        return self.one("SELECT * FROM payments WHERE id = :id", id=payment_id)
+
+    def attempts(self, job_id: str) -> list[Row]:
+        return self.sql("SELECT * FROM attempts WHERE job_id = :id ORDER BY fence", id=job_id)
+
+    def moves(self, subject: str) -> list[str]:
+        """Return the statuses that a payment went through."""
+        return [
+            row["new"] for row in self.sql("SELECT new FROM history WHERE subject_id = :id ORDER BY id", id=subject)
+        ]
+
+    def age_intent(self, job_id: str, seconds: float) -> None:
+        """Let an intent have been committed so long ago."""
+        self.sql(
+            "UPDATE jobs SET intent_at = clock_timestamp() - make_interval(secs => :s) WHERE id = :id",
+            id=job_id,
+            s=seconds,
+        )
+
+    def make_due(self, job_id: str) -> None:
+        self.sql("UPDATE jobs SET next_run_at = clock_timestamp() WHERE id = :id", id=job_id)
+
+    def lapse(self, job_id: str) -> None:
+        """Let a running job's lease have run out, as if its worker had died."""
+        self.sql("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id", id=job_id)
+
+    def rescue(self) -> list[str]:
+        with self.runtime.transaction() as session:
+            return rescue(session, MOST)
+
+    # The job protocol
+
+    def take_in(self, *taken: JournalEntry) -> Taken:
+        """Take entries in as the dispatcher does, without Redis."""
+        settings = self.runtime.settings
+        with self.runtime.transaction() as session:
+            return take_in(session, [check_entry(settings, entries.stream_fields(entry)) for entry in taken])
+
+    def claim(self, *job_ids: str, lease: float = 15.0, worker: str = "test") -> list[JobRow]:
+        with self.runtime.transaction() as session:
+            return claim(session, job_ids, worker=worker, lease=lease)
+
+    def attempt(self, job_id: str, *, lease_ends: float = float("inf")) -> Attempt:
+        """Claim a job for an attempt that a test carries on by hand."""
+        [job] = self.claim(job_id)
+        return Attempt(self.runtime, job, lease_ends)
+
+    def payload(self, job_id: str) -> bytes:
+        ring = self.runtime.settings.encryption_keys
+        return decrypt_bytes(ring, "jobs", "payload", job_id, self.job(job_id)["payload"])
+
+    def create(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run a payments.create job if it is due."""
+        return run_job(runtime or self.runtime, job_id, CREATE)
+
+    def create_again(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run a payments.create job now, whenever it would be due."""
+        self.make_due(job_id)
+        return self.create(job_id, runtime)
+
+    def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
+        """Run a batch of stripe.event jobs."""
+        return run_batch(runtime or self.runtime, job_ids, EVENTS)
+
+    def refresh_all(self, runtime: Runtime | None = None) -> list[Result]:
+        """Run every payments.refresh job that is not over, as if its time had come."""
+        rows = self.sql("SELECT id FROM jobs WHERE kind = 'payments.refresh' AND state IN ('ready', 'waiting')")
+        for row in rows:
+            self.make_due(row["id"])
+        return [run_job(runtime or self.runtime, row["id"], REFRESH) for row in rows]
+
+    # Redis
+
+    def reader(self, name: str | None = None, runtime: Runtime | None = None) -> Reader:
+        """Return a dispatcher's reader of the journal, in the group already."""
+        base = runtime or self.runtime
+        reader = Reader(dataclasses.replace(base, name=name or base.name), self.app, self.blocking)
+        reader.join()
+        return reader
+
+    def post(self, *posted: JournalEntry) -> list[bytes]:
+        """Write entries to the journal as the accept script does; return their stream ids."""
+        with self.runtime.redis.pipeline(transaction=False) as pipeline:
+            for entry in posted:
+                pipeline.xadd(self.keyspace.journal, {**entry.to_fields()})
+            return list(pipeline.execute())
+
+    def pending(self) -> int:
+        found: Any = self.runtime.redis.xpending(self.keyspace.journal, "dispatchers")
+        return int(found["pending"])
+
+    def messages(self, queue: str) -> list[Any]:
+        """Return the Celery messages that wait in a queue, the oldest first."""
+        assert queue in QUEUES
+        raw: Any = self.runtime.redis.lrange(f"{self.keyspace.prefix}celery:{queue}", 0, -1)
+        return [json.loads(message) for message in reversed(raw)]
+
+    def hinted(self, queue: str) -> list[list[str]]:
+        """Return the job ids that each waiting message carries."""
+        return [ids_in(message) for message in self.messages(queue)]
+
+    def drop_messages(self, queue: str) -> None:
+        """Lose what waits in a queue."""
+        self.runtime.redis.delete(f"{self.keyspace.prefix}celery:{queue}")
+
+    def job_view(self, job_id: str) -> JobView:
+        key = self.keyspace.job_view(job_id)
+        return JobView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
+
+    def payment_view(self, payment_id: str) -> PaymentView:
+        key = self.keyspace.payment_view(payment_id)
+        return PaymentView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
+
+    def view_fields(self, key: str) -> dict[bytes, bytes]:
+        fields: Any = self.runtime.redis.hgetall(key)
+        return dict(fields)
+
+
+def body_of(message: Any) -> Any:
+    """Return what a message's body says: arguments, keywords and Celery's own."""
+    return json.loads(base64.b64decode(message["body"]))
+
+
+def ids_in(message: Any) -> list[str]:
+    """Return the job ids of a hint, which holds nothing else."""
+    arguments, keywords, _ = body_of(message)
+    assert keywords == {}
+    [ids] = arguments
+    return list(ids)
+
+
+@contextlib.contextmanager
+def open_house(
+    database_url: str, redis_url: str, prefix: str, stripe_url: str | None = None, **settings: Any
+) -> Iterator[House]:
+    """Open the house with a client of the API in it; everything is closed afterwards."""
+    if stripe_url is not None:
+        settings["stripe_url"] = stripe_url
+    chosen = worker_settings(database_url, redis_url, prefix, **settings)
+    runtime = create_runtime(chosen, "test")
+    app = create_celery(broker_url=chosen.broker_url, keyspace=chosen.redis.keyspace, publishes_only=True)
+    house = House(runtime, app)
+    try:
+        house.add_client()
+        yield house
+    finally:
+        app.pool.force_close_all()  # type: ignore[attr-defined]  # a kombu pool
+        app.close()
+        house.blocking.close()
+        runtime.close()

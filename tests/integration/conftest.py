@@ -1,0 +1,39 @@
+"""Fixtures of the integration tests: the dispatcher's and workers' side over real servers, and a shared simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.builders.house import House, open_house
+from tests.builders.simulator import Simulator, running
+
+
+@pytest.fixture
+def house(database_url: str, redis_url: str, redis_prefix: str) -> Iterator[House]:
+    """Runtime, queues and journal of this test alone; nobody stands in for Stripe."""
+    with open_house(database_url, redis_url, redis_prefix) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shared_simulator() -> Iterator[Simulator]:
+    """A simulator for tests that make objects of their own and never move its clock."""
+    with running() as process:
+        yield process
+
+
+@pytest.fixture
+def stripe(shared_simulator: Simulator) -> Iterator[Simulator]:
+    """The shared simulator without faults, before and after."""
+    shared_simulator.control("DELETE", "faults")
+    yield shared_simulator
+    shared_simulator.control("DELETE", "faults")
+
+
+@pytest.fixture
+def shop(database_url: str, redis_url: str, redis_prefix: str, stripe: Simulator) -> Iterator[House]:
+    """The house with the simulator as its Stripe."""
+    with open_house(database_url, redis_url, redis_prefix, stripe.url) as opened:
+        yield opened
