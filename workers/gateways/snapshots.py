@@ -119,7 +119,7 @@ def charge_snapshot(fields: Mapping[str, Any]) -> ChargeSnapshot:
         status=status,
         amount=_whole(fields, "amount"),
         amount_captured=_whole(fields, "amount_captured", 0),
-        amount_refunded=_whole(fields, "amount_refunded", 0),
+        amount_refunded=_given_back(fields),
         currency=_text(fields, "currency"),
         disputed=_flag(fields, "disputed"),
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
@@ -133,8 +133,17 @@ def _charge_facts(charge: object) -> tuple[int | None, bool | None]:
     if charge is None:
         return 0, False
     if isinstance(charge, Mapping):
-        return _whole(charge, "amount_refunded", 0), _flag(charge, "disputed")
+        return _given_back(charge), _flag(charge, "disputed")
     return None, None
+
+
+def _given_back(charge: Mapping[str, Any]) -> int:
+    """Return what was refunded of what was captured.
+
+    Stripe counts what a partial capture or a cancellation releases as refunded, too; that money never moved.
+    """
+    released = _whole(charge, "amount") - _whole(charge, "amount_captured", 0)
+    return max(0, _whole(charge, "amount_refunded", 0) - released)
 
 
 def _require(fields: object, kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -90,8 +91,10 @@ class ScriptedServer:
     """Does the acts of its script in turn, one for each request; the last one again and again."""
 
     script: list[Act]
+    tls: ssl.SSLContext | None = None
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -103,7 +106,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def stop(self) -> None:
         self._over.set()
@@ -131,6 +134,8 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as stream:
                 while (request := _read(stream, number)) is not None:
                     with self._lock:
@@ -140,6 +145,10 @@ class ScriptedServer:
                         return
         except OSError:
             return  # the client went away
+        finally:
+            connection.close()
+            with self._lock:
+                self.ended += 1
 
 
 def _read(stream: Any, number: int) -> Heard | None:
@@ -156,9 +165,9 @@ def _read(stream: Any, number: int) -> Heard | None:
 
 
 @contextmanager
-def scripted(*script: Act) -> Iterator[ScriptedServer]:
+def scripted(*script: Act, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """Run a scripted server for a block."""
-    server = ScriptedServer(list(script))
+    server = ScriptedServer(list(script), tls)
     try:
         yield server
     finally:

@@ -158,6 +158,8 @@ def test_a_strange_error_body_is_classed_by_its_status(body: Any) -> None:
         (NotSentError("NameResolutionError"), Unavailable),
         (AnswerLostError("ReadTimeoutError"), Unknown),
         (AnswerLostError("the answer is not Stripe's", 502, {"Request-Id": "req_9"}), Unknown),
+        (AnswerLostError("the answer is not Stripe's", 400), Unknown),
+        (AnswerLostError("the answer is not Stripe's", 200), Unknown),
     ],
 )
 def test_network_trouble_is_named(error: Any, post: type[StripeError]) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import stripe
 
+from tests.unit.workers.gateways.certificates import self_signed
 from tests.unit.workers.gateways.scripted import (
     Act,
     answer,
@@ -19,7 +24,7 @@ from tests.unit.workers.gateways.scripted import (
     silence,
     write,
 )
-from workers.gateways.transport import AnswerLostError, NoAnswerError, NotSentError, Transport
+from workers.gateways.transport import AnswerLostError, NoAnswerError, NotSentError, Transport, _BoundedReader
 
 CONNECT = 0.3
 READ = 0.4
@@ -83,6 +88,40 @@ def test_an_address_that_speaks_no_tls_sent_nothing() -> None:
         assert server.heard == []
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path)
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_tls_works_with_a_trusted_certificate_and_keeps_its_connection(
+    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(certificate))
+    with scripted(OK, OK, drip(HEAD + b"\r\n"), tls=tls) as server, transport(server.url) as client:
+        for _ in range(2):
+            assert post(client, server.url) == (b'{"fine": true}', 200)
+        assert server.connections == 1
+        started = time.monotonic()
+        with pytest.raises(AnswerLostError):
+            post(client, server.url)
+        assert time.monotonic() - started < READ + MARGIN
+
+
+def test_nothing_is_sent_to_a_server_whose_certificate_is_not_trusted(tls: ssl.SSLContext) -> None:
+    with scripted(OK, tls=tls) as server:
+        error, _ = failing(server.url)
+        assert isinstance(error, NotSentError)
+        assert error.reason == "SSLError"
+        assert server.heard == []
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
 
 
@@ -104,6 +143,35 @@ def test_an_answer_that_does_not_come_in_time_is_lost_within_the_time_of_one_cal
     assert isinstance(error, AnswerLostError)
     assert error.http_status is None
     assert READ - 0.05 <= seconds < READ + MARGIN
+
+
+def test_silence_after_a_late_beginning_does_not_begin_the_time_anew() -> None:
+    read = 1.0
+
+    def late(connection: socket.socket, over: threading.Event) -> bool:
+        over.wait(0.9 * read)
+        connection.sendall(HEAD)
+        return silence(connection, over)
+
+    with scripted(late) as server:
+        client = Transport(server.url, connect_timeout=CONNECT, read_timeout=read)
+        started = time.monotonic()
+        with pytest.raises(AnswerLostError):
+            post(client, server.url)
+        client.close()
+    assert time.monotonic() - started < read + MARGIN
+
+
+def test_what_arrives_after_the_time_is_over_is_not_read() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        reader = _BoundedReader(ours.makefile("rb", buffering=0), ours)
+        theirs.sendall(b"late")
+        threading.Event().wait(0.05)
+        with pytest.raises(TimeoutError, match="did not come in time"):
+            reader.read(4)
+        reader.close()
 
 
 @pytest.mark.parametrize(
@@ -191,6 +259,19 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
             post(client, server.url)
         assert post(client, server.url)[1] == 200
         assert server.connections == 2
+
+
+def test_a_closed_transport_has_closed_its_connections_and_sends_nothing() -> None:
+    with scripted(OK) as server, transport(server.url) as client:
+        post(client, server.url)
+        client.close()
+        deadline = time.monotonic() + 5
+        while server.ended < 1:
+            assert time.monotonic() < deadline, "the kept connection stayed open"
+            threading.Event().wait(0.01)
+        with pytest.raises(NotSentError):
+            post(client, server.url)
+        assert len(server.heard) == 1
 
 
 def test_the_reason_does_not_name_the_address() -> None:
