@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from celery import Celery
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from tasks.contracts.kinds import kind_of
@@ -66,7 +66,7 @@ def empty_queues(app: Celery, queues: Iterable[str]) -> list[str]:
 
 
 def _depth(channel: object, queue: str) -> int:
-    try:
-        return int(channel.queue_declare(queue=queue, passive=True).message_count)  # type: ignore[attr-defined]  # kombu's channels are untyped
-    except ChannelError:
-        return 0  # a queue that was never declared holds nothing
+    # Declared as workers declare it, and not passively: kombu looks for a passive one without the key prefix, and so
+    # never finds it on Redis.
+    declared = channel.queue_declare(queue=queue, durable=True, auto_delete=False)  # type: ignore[attr-defined]  # kombu's channels are untyped
+    return int(declared.message_count)
