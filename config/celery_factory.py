@@ -47,9 +47,7 @@ def create_celery(
         worker_enable_remote_control=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(
-            broker_url, keyspace, BROKER_SOCKET_SECONDS if publishes_only else CONSUMER_SOCKET_SECONDS
-        ),
+        broker_transport_options=_transport_options(broker_url, keyspace, publishes_only=publishes_only),
         broker_heartbeat=HEARTBEAT_SECONDS,
         enable_utc=True,
         timezone="UTC",
@@ -57,15 +55,17 @@ def create_celery(
     return app
 
 
-def _transport_options(broker_url: str, keyspace: Keyspace, socket_seconds: float) -> dict[str, object]:
+def _transport_options(broker_url: str, keyspace: Keyspace, *, publishes_only: bool) -> dict[str, object]:
     if not broker_url.startswith(("redis", "unix")):
         return {}
-    return {
+    options: dict[str, object] = {
         "global_keyprefix": f"{keyspace.prefix}celery:",
         "visibility_timeout": VISIBILITY_SECONDS,
         "socket_connect_timeout": BROKER_CONNECT_SECONDS,
-        "socket_timeout": socket_seconds,
+        "socket_timeout": BROKER_SOCKET_SECONDS if publishes_only else CONSUMER_SOCKET_SECONDS,
         "socket_keepalive": True,
         "health_check_interval": HEALTH_CHECK_SECONDS,
         "retry_on_timeout": False,
     }
+    # kombu sleeps for seconds between tries to connect; whoever only publishes has better things to do.
+    return options | {"max_retries": 0} if publishes_only else options

@@ -153,12 +153,13 @@ class Reader:
             pipeline.execute()
 
 
-def publish(runtime: Runtime, app: Celery, hints: Sequence[Any]) -> None:
-    """Send hints whose marks are committed, and take the marks back of those that could not be sent."""
+def publish(runtime: Runtime, app: Celery, hints: Sequence[Any]) -> bool:
+    """Send hints whose marks are committed, take the marks back of those that could not be sent; tell if all were."""
     unsent = send(app, hints) if hints else []
     if unsent:
         with runtime.transaction() as session:
             unmark(session, unsent)
+    return not unsent
 
 
 def reused_view(entry: JournalEntry) -> JobView:

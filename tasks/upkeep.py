@@ -61,13 +61,12 @@ def give_back(runtime: Runtime) -> None:
 
 
 def publish_due(runtime: Runtime, app: Celery) -> None:
-    """Hint at jobs whose time has come, until none is left."""
+    """Hint at jobs whose time has come, until none is left or the broker is away."""
     most = runtime.settings.jobs.publish_batch
     while True:
         with runtime.transaction() as session:
             hints = mark_due(session, most)
-        publish(runtime, app, hints)
-        if len(hints) < most:
+        if not publish(runtime, app, hints) or len(hints) < most:
             return
 
 
