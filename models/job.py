@@ -34,6 +34,8 @@ class Job(Base):
         payload: sealed contract, bound to this row.
         version: grows with every change that a view shows; what is above `projected_version` is projected anew.
         fence: grows with every claim; a write that carries an older fence is refused.
+        publish_number: grows with every hint, below zero for one that was sent again; claimed_publish: how far the
+            queue had moved when the job was claimed.
         intent…: what was committed before Stripe was asked: operation, generation of its key, and since when.
     """
 

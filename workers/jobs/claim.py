@@ -15,7 +15,8 @@ _CLAIM = text(f"""
 WITH claimed AS (
     UPDATE jobs
     SET state = 'running', fence = fence + 1, attempts = attempts + 1, updated_at = clock_timestamp(),
-        lease_until = clock_timestamp() + make_interval(secs => :lease), claimed_publish = publish_number
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        claimed_publish = GREATEST(publish_number, claimed_publish)
     WHERE id = ANY(:ids) AND {one_of("state", DUE_STATES)} AND next_run_at <= clock_timestamp()
     RETURNING *
 ), attempted AS (

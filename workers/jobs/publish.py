@@ -31,7 +31,8 @@ FROM due WHERE jobs.id = due.id RETURNING jobs.id, jobs.kind, jobs.queue
 """)  # noqa: S608 - built of constants
 
 # A hint is lost when its queue has moved past it: a later one was claimed, or the queue is empty. A long backlog that
-# merely waits is neither, so it is never multiplied.
+# merely waits is neither, so it is never multiplied. A hint that is sent again has a number below zero: its job may be
+# claimed by the first hint, late and not lost, which would prove nothing of what stands before the second.
 _REPUBLISH = text(f"""
 WITH moved AS (
     SELECT queue, max(claimed_publish) AS number FROM jobs
@@ -39,10 +40,10 @@ WITH moved AS (
 ), lost AS (
     SELECT jobs.id FROM jobs LEFT JOIN moved ON moved.queue = jobs.queue
     WHERE {_DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
-      AND (jobs.queue = ANY(:empty) OR publish_number < moved.number)
+      AND (jobs.queue = ANY(:empty) OR abs(publish_number) < moved.number)
     ORDER BY next_run_at LIMIT :most FOR UPDATE OF jobs SKIP LOCKED
 )
-UPDATE jobs SET published_at = clock_timestamp(), publish_number = nextval('job_publish_numbers')
+UPDATE jobs SET published_at = clock_timestamp(), publish_number = -nextval('job_publish_numbers')
 FROM lost WHERE jobs.id = lost.id RETURNING jobs.id, jobs.kind, jobs.queue
 """)  # noqa: S608 - built of constants
 
