@@ -103,3 +103,23 @@ class BreakerOpenError(StripeUnavailableError):
 
 class StripeMisconfiguredError(StripeError):
     """Stripe refuses our key or our account's set-up: an operator must act."""
+
+
+class StripeKeyReusedError(StripeMisconfiguredError):
+    """An idempotency key was used with two requests: a fault of our own, which no repetition can mend."""
+
+
+class JobEndedError(TollgateError):
+    """The job did not end well; this is how Celery and Flower are told."""
+
+
+class JobDeadError(JobEndedError):
+    """The job is dead: it lies in its queue's dead letters."""
+
+
+class JobRefusedError(JobEndedError):
+    """The job was refused."""
+
+
+class JobWaitsError(JobEndedError):
+    """The job will run again."""

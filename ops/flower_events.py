@@ -24,11 +24,7 @@ MAXIMUM_CHARACTERS = 500  # of an error, on a page; the whole of it is in the jo
 UNTOLD = "(its words are in the job's row)"
 FIRST_PAUSE_S = 0.5  # a restarting Redis is back within a second or two
 LONGEST_PAUSE_S = 5.0  # Flower's own pause doubles without end
-# The second pair is what entry points raise for a job that is over: `tasks/job.py`.
-OWN_ERRORS = frozenset(name for name, value in vars(errors).items() if isinstance(value, type)) | {
-    "JobDeadError",
-    "JobRefusedError",
-}
+OWN_ERRORS = frozenset(name for name, value in vars(errors).items() if isinstance(value, type))
 _ERROR = re.compile(r"(?P<name>[A-Za-z_]\w*)\(.*\)", re.DOTALL)
 _RETRY = re.compile(r"Retry\(Retry\(\.\.\.\), (?P<cause>.*), [^,]*\)", re.DOTALL)
 _RETRY_SAYS = "celery.exceptions.Retry: "  # how Python ends the traceback of one

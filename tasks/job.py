@@ -11,7 +11,7 @@ from celery import shared_task
 from celery.exceptions import Ignore, Retry
 from sqlalchemy.orm import Session
 
-from config.errors import TollgateError
+from config.errors import JobDeadError, JobRefusedError, JobWaitsError, TollgateError
 from tasks.contracts.job import Contract
 from workers.jobs.attempt import Attempt
 from workers.jobs.batch import BatchService, run_batch
@@ -22,14 +22,6 @@ from workers.runtime import Runtime
 
 C = TypeVar("C", bound=Contract)
 WILL_RUN_AGAIN = frozenset({"ready", "waiting", "checking"})
-
-
-class JobDeadError(TollgateError):
-    """The job is dead: it lies in its queue's dead letters."""
-
-
-class JobRefusedError(TollgateError):
-    """The job was refused."""
 
 
 @dataclass(slots=True)
@@ -116,7 +108,8 @@ def tell(results: Sequence[Result]) -> str:
         return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) or "nothing to do"
     [result] = results
     if result.state in WILL_RUN_AGAIN:
-        raise Retry(message=f"{result.state}: {result.reason}")
+        reason = f"{result.state}: {result.reason}"
+        raise Retry(message=reason, exc=JobWaitsError(reason))
     if result.state == "dead":
         raise JobDeadError(f"{result.job_id}: {result.reason}")
     if result.state == "refused":

@@ -43,7 +43,13 @@ class SealedView:
             epoch, version, sealed = int(fields[b"e"]), int(fields[b"v"]), fields[b"d"]
         except (KeyError, ValueError):
             raise SealBrokenError(f"what lies under {key} is no view") from None
-        return cls(**json.loads(unseal(ring, sealed, _where(key, epoch, version))))
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # see above
+        read = json.loads(unseal(ring, sealed, _where(key, epoch, version)))
+        try:
+            # While versions of Tollgate run side by side, a newer one's fields are passed over.
+            return cls(**{name: value for name, value in read.items() if name in known})
+        except TypeError:
+            raise SealBrokenError(f"the view under {key} lacks fields that this version needs") from None
 
 
 def _where(key: str, epoch: int, version: int) -> bytes:

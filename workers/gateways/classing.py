@@ -19,6 +19,7 @@ from config.errors import (
     StripeDeclinedError,
     StripeError,
     StripeInvalidError,
+    StripeKeyReusedError,
     StripeMisconfiguredError,
     StripeOutcomeUnknownError,
     StripeRateLimitedError,
@@ -122,8 +123,8 @@ TABLE: Final[tuple[Row, ...]] = (
     # something to repeat.
     Row(
         lambda f: f.type == "idempotency_error",
-        StripeMisconfiguredError,
-        StripeMisconfiguredError,
+        StripeKeyReusedError,
+        StripeKeyReusedError,
         "the idempotency key was used before with other parameters: compare the earlier request in Stripe's dashboard",
     ),
     Row(

@@ -7,6 +7,7 @@ from config.errors import (
     StripeDeclinedError,
     StripeError,
     StripeInvalidError,
+    StripeKeyReusedError,
     StripeMisconfiguredError,
     StripeOutcomeUnknownError,
     TollgateError,
@@ -33,6 +34,9 @@ def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Cal
     if isinstance(error, StripeInvalidError | StripeDeclinedError):
         problem = {"code": "stripe_refused", "detail": f"Stripe refused the request: {error.code or 'no code given'}"}
         return Outcome("refused", problem=problem, error=described, request_id=request_id)
+    if isinstance(error, StripeKeyReusedError):
+        problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
+        return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
     state = "checking" if isinstance(error, StripeOutcomeUnknownError) or job.intent is not None else "waiting"
     return Outcome(
         state,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config.errors import StripeOutcomeUnknownError
+from config.errors import StripeInvalidError, StripeOutcomeUnknownError
 from config.keyring import Keyring
 from models.encrypted import encrypt
 from models.history import History
@@ -126,13 +126,20 @@ def _ask(
 def _look(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made | None:
     """Find what an earlier attempt made, under any generation of its key."""
     for generation in range(attempt.job.intent_generation, 0, -1):
-        attempt.before_call()
-        found = attempt.runtime.stripe.find_payment_intent(
-            customer_id=stripe_customer, operation=operation_name(request.payment_id, VERB, generation)
-        )
+        found = _find(attempt, stripe_customer, operation_name(request.payment_id, VERB, generation))
         if found is not None:
             return _Made(found, "fetch")
     return None
+
+
+def _find(attempt: Attempt, stripe_customer: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
+    attempt.before_call()
+    try:
+        return attempt.runtime.stripe.find_payment_intent(customer_id=stripe_customer, operation=operation)
+    except StripeInvalidError as error:
+        # For instance, the customer was deleted in Stripe's dashboard. That says nothing of what was asked before.
+        message = f"the look-up was refused: {error}"
+        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
 
 
 def _ask_again(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:

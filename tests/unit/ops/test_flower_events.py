@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu.utils.encoding import safe_repr
 
-from config.errors import StripeUnavailableError
+from config.errors import JobDeadError, JobRefusedError, StripeUnavailableError
 from ops.flower_events import UNTOLD, presentable
-from tasks.job import JobDeadError, JobRefusedError
 
 JOB = "job_" + "a" * 26
 PAYMENT = "pay_" + "b" * 26

@@ -9,6 +9,7 @@ from config.errors import (
     StripeDeclinedError,
     StripeError,
     StripeInvalidError,
+    StripeKeyReusedError,
     StripeMisconfiguredError,
     StripeOutcomeUnknownError,
     StripeRateLimitedError,
@@ -18,6 +19,7 @@ from workers.gateways.classing import TABLE, Failure, failure_of, stripe_error
 from workers.gateways.transport import AnswerLostError, NotSentError
 
 Declined, Invalid, Misconfigured = StripeDeclinedError, StripeInvalidError, StripeMisconfiguredError
+KeyReused = StripeKeyReusedError
 Unknown, Unavailable, RateLimited = StripeOutcomeUnknownError, StripeUnavailableError, StripeRateLimitedError
 
 # (the row of the table, what happened, what a POST means, what a GET means)
@@ -50,8 +52,8 @@ CASES: list[tuple[int, dict[str, Any], type[StripeError], type[StripeError]]] = 
     (8, {"status": 409}, Unavailable, Unavailable),
     (9, {"status": 401}, Misconfigured, Misconfigured),
     (9, {"status": 403, "should_retry": True}, Misconfigured, Misconfigured),
-    (10, {"status": 400, "type": "idempotency_error"}, Misconfigured, Misconfigured),
-    (10, {"status": 400, "type": "idempotency_error", "should_retry": False}, Misconfigured, Misconfigured),
+    (10, {"status": 400, "type": "idempotency_error"}, KeyReused, KeyReused),
+    (10, {"status": 400, "type": "idempotency_error", "should_retry": False}, KeyReused, KeyReused),
     (11, {"status": 402, "type": "card_error", "code": "card_declined"}, Declined, Declined),
     (11, {"status": 402, "type": "card_error", "replayed": True}, Declined, Declined),
     (12, {"status": 400, "should_retry": True}, Unavailable, Unavailable),
