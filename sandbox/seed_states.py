@@ -20,7 +20,6 @@ SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.1
 ACCEPTED = frozenset({200, 202})
 CREATE_CALL = {"method": "POST", "path": "/v1/payment_intents$"}
-BAD_REQUEST = 400
 
 
 class SeedError(RuntimeError):
@@ -53,7 +52,7 @@ class Site:
 
     def spoil(self, booking: Booking, **fault: Any) -> None:
         """Have the simulator spoil this booking's call, every time."""
-        self.simulator.add_faults([{"match": {**CREATE_CALL, "body": booking.reference, "times": None}, **fault}])
+        self.simulator.add_faults([{"match": {**CREATE_CALL, "body": booking.reference, "times": 0}, **fault}])
 
     def wait_for(self, payment: dict[str, Any], status: str) -> None:
         """Wait until the payment reads a status."""
@@ -128,7 +127,7 @@ def _canceled(site: Site, booking: Booking) -> dict[str, Any]:
 
 
 def _failed(site: Site, booking: Booking) -> dict[str, Any]:
-    site.spoil(booking, do="lock_timeout", status=BAD_REQUEST)
+    site.spoil(booking, do="invalid")
     return site.post(booking)
 
 

@@ -129,6 +129,8 @@ def _raise_unstored_fault(call: Call) -> None:
         error = rate_limited()
     elif rule.kind == "lock_timeout":
         error = lock_timeout(rule.status)
+    elif rule.kind == "invalid":
+        error = invalid("Invalid request, as the fault script asks.", code="parameter_invalid_string_blank")
     elif rule.kind == "status" and not rule.effect and not rule.stored:
         error = server_error(rule.status, should_retry=True)
     if error is None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.wire import Request
 
-Kind = Literal["latency", "status", "rate_limit", "lock_timeout", "refuse", "drop", "reset", "hang"]
+Kind = Literal["latency", "status", "rate_limit", "lock_timeout", "invalid", "refuse", "drop", "reset", "hang"]
 KINDS: Final = get_args(Kind)
 RULE_FIELDS: Final = {"match", "do", "ms", "seconds", "status", "effect", "stored", "retry_after"}
 MATCH_FIELDS: Final = {"method", "path", "body", "after", "nth", "times"}
@@ -29,6 +29,7 @@ class Rule:
     - ``status``: answer with a 5xx; with ``effect`` after doing the request. The result is ``stored`` under the
       idempotency key (always with an effect), so that it is replayed.
     - ``rate_limit``: 429, ``lock_timeout``: 409 or another status; neither has an effect or is stored.
+    - ``invalid``: 400, as for a parameter that Stripe refuses; no effect, not stored.
     - ``refuse``: close the connection without an effect.
     - ``drop``: do the request, then close the connection instead of answering.
     - ``reset``: reset the connection, by default before any effect.

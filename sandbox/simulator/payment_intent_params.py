@@ -53,7 +53,11 @@ CREATE: Final[Spec] = DETAILS | {
     "return_url": Param(text()),
     "use_stripe_sdk": Param(boolean),
 }
-UPDATE: Final[Spec] = DETAILS | {"amount": Param(integer(1)), "currency": Param(currency)}
+UPDATE: Final[Spec] = DETAILS | {
+    "amount": Param(integer(1)),
+    "currency": Param(currency),
+    "capture_method": CREATE["capture_method"],
+}
 CAPTURE: Final[Spec] = {
     "amount_to_capture": Param(integer(1)),
     "metadata": Param(metadata),

@@ -107,7 +107,7 @@ def update(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
         ApiError: its status does not allow the change.
     """
     before = retrieve(change, intent)
-    money = {"amount", "currency", "payment_method"} & values.keys()
+    money = {"amount", "capture_method", "currency", "payment_method"} & values.keys()
     if money and before["status"] not in UPDATABLE:
         raise unexpected_state(
             f"This PaymentIntent's {min(money)} could not be updated because it has a status of {before['status']}. "

@@ -87,6 +87,7 @@ def test_latency_holds_the_answer_back(simulator: Simulator) -> None:
         ({"do": "rate_limit", "retry_after": 7}, 429, "rate_limit", None),
         ({"do": "lock_timeout"}, 409, "lock_timeout", "true"),
         ({"do": "lock_timeout", "status": 429}, 429, "lock_timeout", "true"),
+        ({"do": "invalid"}, 400, "parameter_invalid_string_blank", "false"),
     ],
 )
 def test_errors_come_with_stripes_advice_on_retrying(
