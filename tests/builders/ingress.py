@@ -20,6 +20,7 @@ from config.keyspace import Keyspace
 from config.sealing import OpeningKeys, SealingKey, public_key_of
 from config.settings import IngressSettings, LogSettings, RedisSettings
 from ingress.app import create_app
+from ingress.waiting import waiting_room
 from tasks.contracts.api_keys import ApiKeyRecord, ApiKeyToken, issue_token
 from tasks.contracts.journal import JournalEntry
 
@@ -81,7 +82,8 @@ class Site:
         self.settings = ingress_settings(url, prefix, **changes)
         self.keyspace = self.settings.redis.keyspace
         self.redis = redis.Redis.from_url(url)
-        self.app = app or create_app(self.settings)
+        self.waiting = waiting_room(self.settings)
+        self.app = app or create_app(self.settings, waiting=self.waiting)
         self.token = self.new_key()
 
     def new_key(self, client_id: str = "site", rate: float = 1000.0, burst: int = 1000) -> ApiKeyToken:
@@ -122,8 +124,14 @@ class Site:
         """Open an entry as the workers do."""
         return entry.open(MACS, OpeningKeys(PRIVATE))
 
+    def waiters(self) -> int:
+        """Return how many requests wait just now."""
+        seats = self.waiting._seats
+        return self.settings.max_waiters - seats._value if seats is not None else 0  # type: ignore[attr-defined]  # what a semaphore counts
+
     def close(self) -> None:
-        """Close the connection for looking in."""
+        """Close the connections."""
+        self.waiting.close()
         self.redis.close()
 
 

@@ -160,7 +160,7 @@ def test_a_request_that_waits_is_finished_before_it_stops(web: Web) -> None:
     statuses: list[int] = []
     waiting = threading.Thread(target=lambda: statuses.append(web.post("k", Prefer="wait=2")))
     waiting.start()
-    wait_until(lambda: int(web.site.redis.info("clients")["blocked_clients"]) > 0, "the request waits")
+    wait_until(web.site.journal, "the request is accepted, and waits")
     web.process.send_signal(signal.SIGTERM)
     waiting.join(10)
     assert statuses == [202]

@@ -44,14 +44,10 @@ def wake(site: Site, job_id: str) -> None:
     site.redis.xadd(site.keyspace.waiters(job_id), {"v": 1})
 
 
-def is_blocked(site: Site) -> bool:
-    return int(site.redis.info("clients")["blocked_clients"]) > 0
-
-
 def test_a_post_answers_with_the_outcome_when_it_comes(site: Site) -> None:
     first = site.post(key="k").json
     waiting = Waiting(lambda: site.post(key="k", headers=WAIT))
-    wait_until(lambda: is_blocked(site), "the request waits")
+    wait_until(site.waiters, "the request waits")
     project(site, first, "done", "requires_confirmation")
     wake(site, first["job"]["id"])
     answer = waiting.result()
@@ -82,7 +78,7 @@ def test_news_that_is_no_outcome_does_not_end_it(site: Site) -> None:
     project(site, first, "running", "processing")
     wake(site, job_id)
     waiting = Waiting(lambda: site.post(key="k", headers=WAIT))
-    wait_until(lambda: is_blocked(site), "the request waits again")
+    wait_until(site.waiters, "the request waits again")
     assert waiting.answer is None
     project(site, first, "done", "paid", version=2)
     wake(site, job_id)
@@ -100,7 +96,7 @@ def test_beyond_the_seats_nobody_waits(redis_url: str, redis_prefix: str) -> Non
     site = Site(redis_url, redis_prefix, max_waiters=1)
     first = site.post(key="k").json
     waiting = Waiting(lambda: site.post(key="k", headers=WAIT))
-    wait_until(lambda: is_blocked(site), "the one seat is taken")
+    wait_until(site.waiters, "the one seat is taken")
     answer = site.post(key="other", headers=WAIT)
     assert answer.status_code == 202
     assert "Preference-Applied" not in answer.headers
@@ -114,7 +110,7 @@ def test_a_job_can_be_waited_for(site: Site) -> None:
     first = site.post(key="k").json
     link = first["job"]["links"]["self"]
     waiting = Waiting(lambda: site.get(link, Prefer="wait=10"))
-    wait_until(lambda: is_blocked(site), "the request waits")
+    wait_until(site.waiters, "the request waits")
     project(site, first, "done", "paid")
     wake(site, first["job"]["id"])
     answer = waiting.result()
