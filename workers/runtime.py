@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -56,15 +56,14 @@ class Runtime:
         self.engine.dispose()
 
 
-# Class 57 is operator intervention (shutdown, crash), 08 a broken connection, 53 out of resources; no code at all
-# means that the server was never reached.
-_AWAY_CLASSES = ("57", "08", "53")
+# 57P is a shutdown or a crash, class 08 a broken connection, 53 out of resources; no code at all means that the server
+# was never reached. (https://www.postgresql.org/docs/current/errcodes-appendix.html)
+_AWAY_CODES = ("57P", "08", "53")
 
 
 def _is_away(error: DBAPIError) -> bool:
     code = getattr(error.orig, "pgcode", None)
-    operational = type(error.orig).__name__ in {"OperationalError", "InterfaceError"}
-    return operational and (code is None or code.startswith(_AWAY_CLASSES))
+    return isinstance(error, OperationalError | InterfaceError) and (code is None or code.startswith(_AWAY_CODES))
 
 
 def create_runtime(settings: WorkerSettings, role: str) -> Runtime:
