@@ -75,7 +75,8 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
         LOG.warning("attempt %d ends without an outcome: %s", job.fence, error)
         return Result(job.id, "running", str(error))
     except TollgateError as error:
-        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        # A payload that can't be opened must not be tried for ever either.
+        outcome = too_late(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
         LOG.warning("attempt %d: %s", job.fence, error, extra={"error": describe(error)})
     except Exception as error:
         outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
