@@ -6,22 +6,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, Instant, Recorded, one_of
 from models.states import Moves
 
-# Everything may still become `canceled` or `paid` while money has not moved; nothing leads from `paid` back.
-_OPEN = frozenset(
-    {
-        "requires_confirmation",
-        "requires_action",
-        "requires_capture",
-        "paid",
-        "declined",
-        "checking",
-        "canceled",
-        "failed",
-        "in_review",
-        "processing",
-    }
-)
+# Nothing leads back from where money has moved. What is open may become anything: a fetch may find a payment paid and
+# refunded of which nothing was heard meanwhile.
 _MONEY_MOVED = frozenset({"paid", "partially_refunded", "refunded", "disputed"})
+_OPEN = _MONEY_MOVED | {
+    "requires_confirmation",
+    "requires_action",
+    "requires_capture",
+    "declined",
+    "checking",
+    "canceled",
+    "failed",
+    "in_review",
+    "processing",
+}
 
 PAYMENT_MOVES = Moves(
     "payment",
@@ -32,7 +30,7 @@ PAYMENT_MOVES = Moves(
         "requires_capture": _OPEN,
         "declined": _OPEN,
         "in_review": _OPEN,
-        "checking": _OPEN | _MONEY_MOVED,
+        "checking": _OPEN,
         "paid": _MONEY_MOVED,
         "partially_refunded": _MONEY_MOVED,
         "refunded": _MONEY_MOVED,

@@ -3,13 +3,14 @@
 from sqlalchemy.orm import Session
 
 from models.payment import Payment
+from models.payment_status import TERMINAL_AT_STRIPE
 from tasks.contracts.payments import RefreshPayment
 from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
-from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked
+from workers.services.stripe_objects import Source, apply_payment_intent, locked
 
 # Stripe's clock tells seconds: after this long, what happened in the same second is over, and often cleared up.
 SETTLE_SECONDS = 1.2
@@ -30,12 +31,13 @@ def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slo
 
 
 def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
-    """Fetch a dirty payment's PaymentIntent and apply it; a payment that is clean again needs nothing."""
+    """Fetch a payment's PaymentIntent and apply it, unless the payment is clean and its end is known by now."""
     runtime = attempt.runtime
     with attempt.transaction() as session:
         payment = session.get_one(Payment, request.payment_id)
-        stripe_id, version, dirty = payment.stripe_id, payment.version, payment.dirty
-    if not dirty or stripe_id is None:
+        stripe_id, version = payment.stripe_id, payment.version
+        clear = not payment.dirty and payment.stripe_status in TERMINAL_AT_STRIPE
+    if clear or stripe_id is None:
         return done(lambda _session: None)
     attempt.before_call()
     answer = runtime.stripe.retrieve_payment_intent(stripe_id)
@@ -46,8 +48,9 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         # What was heard while the answer was on its way may be newer than the answer.
         undisturbed = payment.version == version
         ring = runtime.settings.encryption_keys
-        verdict = apply_payment_intent(session, ring, payment, answer.value, source, authoritative=undisturbed)
-        if verdict is Verdict.AMBIGUOUS:
+        apply_payment_intent(session, ring, payment, answer.value, source, authoritative=undisturbed)
+        payment.dirty = not undisturbed
+        if not undisturbed:
             slot = f"{attempt.job.id}/{attempt.job.fence}"
             ask_for_refresh(session, runtime, payment, slot=slot, request_id=attempt.job.request_id)
 

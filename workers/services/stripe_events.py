@@ -21,7 +21,7 @@ from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
 from workers.services.refreshes import ask_for_refresh
-from workers.services.stripe_objects import Source, Verdict, apply_charge, apply_payment_intent
+from workers.services.stripe_objects import Source, Verdict, apply_charge, apply_payment_intent, mark_dirty
 
 APPLIED_FAMILIES = ("payment_intent.", "charge.")
 
@@ -88,8 +88,10 @@ def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRo
         except ContractError as error:
             outcomes[job.id] = _unreadable(error)
     payments = _locked_payments(session, [event for _, event in readable if event.applies])
-    # In the order in which they happened; within one second a PaymentIntent's word comes after its charge's.
-    for job, event in sorted(readable, key=lambda item: (item[1].created, item[1].type.startswith("payment_intent."))):
+    # In the order in which they happened; within one second a PaymentIntent's word makes its charge's clear.
+    for job, event in sorted(
+        readable, key=lambda each: (each[1].created, not each[1].type.startswith("payment_intent."))
+    ):
         outcomes[job.id] = _apply(session, runtime, job, event, payments)
     return [outcomes[job.id] for job, _ in items]
 
@@ -119,6 +121,7 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
         return _recorded(session, job, event, "foreign")
     if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
         return _recorded(session, job, event, "foreign")
+    payment.stripe_id = event.payment_intent_id or payment.stripe_id  # by it a fetch can clear up what is ambiguous
     if _apply_object(session, runtime, event, payment) is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=event.id, request_id=job.request_id)
     return _recorded(session, job, event, "applied", payment)
@@ -145,7 +148,7 @@ def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Pay
             return apply_charge(session, payment, charge_snapshot(event.fields), source)
         case _:
             # A refund's or dispute's event tells of its charge only in part: fetch what became of it.
-            payment.dirty = True
+            mark_dirty(payment)
             return Verdict.AMBIGUOUS
 
 

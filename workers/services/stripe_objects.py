@@ -2,7 +2,7 @@
 
 Events come in any order and number, late responses come beside them. Final snapshots and clearly newer ones are taken
 as they are; an older one adds nothing; one from the same second that differs is ambiguous: the payment is marked dirty
-and fetched once.
+and fetched once. Only a fetch makes it clean again, whatever else is heard meanwhile.
 """
 
 import datetime as dt
@@ -64,13 +64,12 @@ def apply_payment_intent(
         return Verdict.NOTHING_NEW
     verdict = _judge(payment, snapshot, source, authoritative=authoritative)
     if verdict is Verdict.AMBIGUOUS:
-        payment.dirty = True
+        mark_dirty(payment)
     if verdict is not Verdict.TAKEN:
         return verdict
     payment.stripe_id = snapshot.id
     payment.stripe_status = snapshot.status
     payment.snapshot_at = source.as_of
-    payment.dirty = False
     payment.decline_code = None if snapshot.status in TERMINAL_AT_STRIPE else snapshot.decline_code
     payment.amount_received = max(payment.amount_received, snapshot.amount_received)
     payment.stripe_charge_id = snapshot.charge_id or payment.stripe_charge_id
@@ -100,7 +99,8 @@ def apply_charge(session: Session, payment: Payment, charge: ChargeSnapshot, sou
     """Apply a charge to its payment, whose row the caller has locked.
 
     What a charge tells of money only ever grows, so it is taken in any order. What it tells of the PaymentIntent's
-    status is told better by the PaymentIntent itself: unless the row knows already, that is fetched.
+    status is told better by the PaymentIntent itself: unless its event comes soon, or the charge tells of more than a
+    payment, that is fetched.
     """
     if charge.status == "succeeded" and payment.stripe_status == "succeeded":
         payment.stripe_charge_id = charge.id
@@ -115,8 +115,15 @@ def apply_charge(session: Session, payment: Payment, charge: ChargeSnapshot, sou
         return Verdict.NOTHING_NEW
     if charge.status == "failed" and payment.status == "declined" and source.as_of == payment.snapshot_at:
         return Verdict.NOTHING_NEW
-    payment.dirty = True
+    if charge.amount_refunded or charge.disputed:
+        mark_dirty(payment)
     return Verdict.AMBIGUOUS
+
+
+def mark_dirty(payment: Payment) -> None:
+    """Note that something was heard which only a fetch can clear up; by the version a fetch under way notices it."""
+    payment.dirty = True
+    payment.version += 1
 
 
 def restate(session: Session, payment: Payment, source: Source) -> None:

@@ -1,0 +1,117 @@
+"""Stripe's objects and events as plain JSON, and a Stripe that answers from a test's hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
+
+START = 1_800_000_000  # seconds since 1970, UTC
+AMOUNT = 4950
+Object = dict[str, Any]
+
+
+def intent(name: str, status: str, *, operation: str | None = None, **changes: Any) -> Object:
+    """Return a PaymentIntent; its latest charge is the id `charge` or a charge's fields."""
+    return {
+        "id": name,
+        "object": "payment_intent",
+        "status": status,
+        "amount": AMOUNT,
+        "amount_received": AMOUNT if status == "succeeded" else 0,
+        "currency": "gbp",
+        "client_secret": f"{name}_secret_abc",
+        "created": START,
+        "metadata": {} if operation is None else {"tollgate_operation": operation},
+        "latest_charge": None,
+        "last_payment_error": None,
+        **changes,
+    }
+
+
+def charge(intent_name: str, status: str, *, operation: str | None = None, **changes: Any) -> Object:
+    """Return a charge of a PaymentIntent."""
+    return {
+        "id": f"ch_{intent_name}",
+        "object": "charge",
+        "payment_intent": intent_name,
+        "status": status,
+        "amount": AMOUNT,
+        "amount_captured": AMOUNT if status == "succeeded" else 0,
+        "amount_refunded": 0,
+        "currency": "gbp",
+        "disputed": False,
+        "created": START,
+        "metadata": {} if operation is None else {"tollgate_operation": operation},
+        **changes,
+    }
+
+
+def dispute(intent_name: str) -> Object:
+    """Return a dispute, which carries nothing of ours but the PaymentIntent's id."""
+    return {"id": f"dp_{intent_name}", "object": "dispute", "payment_intent": intent_name, "status": "needs_response"}
+
+
+def refund(intent_name: str, amount: int) -> Object:
+    """Return a refund, which carries nothing of ours but the PaymentIntent's id."""
+    return {"id": f"re_{intent_name}", "object": "refund", "payment_intent": intent_name, "amount": amount}
+
+
+DECLINED = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
+
+
+def event(kind: str, thing: Object, at: int = 0, name: str | None = None) -> bytes:
+    """Return the body of an event that happened `at` seconds after the start."""
+    return json.dumps(
+        {
+            "id": name or f"evt_{secrets.token_hex(10)}",
+            "object": "event",
+            "type": kind,
+            "created": START + at,
+            "data": {"object": thing},
+        }
+    ).encode()
+
+
+def answer_of(thing: Object, at: int, *, replayed: bool = False) -> Answer[PaymentIntentSnapshot]:
+    """Return what the gateway makes of Stripe's answer, `at` seconds after the start."""
+    as_of = dt.datetime.fromtimestamp(START + at, dt.UTC)
+    return Answer(payment_intent_snapshot(thing), "req_answer", replayed, as_of)
+
+
+class FakeStripe:
+    """A gateway that answers from a test's hand, and remembers what it was asked."""
+
+    def __init__(self, **answers: Callable[..., Any]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        self.asked.append((name, arguments))
+        return self.answers[name](**arguments)
+
+    def create_customer(self, **arguments: Any) -> Any:
+        return self._ask("create_customer", arguments)
+
+    def find_customer(self, **arguments: Any) -> Any:
+        return self._ask("find_customer", arguments)
+
+    def create_payment_intent(self, **arguments: Any) -> Any:
+        return self._ask("create_payment_intent", arguments)
+
+    def find_payment_intent(self, **arguments: Any) -> Any:
+        return self._ask("find_payment_intent", arguments)
+
+    def retrieve_payment_intent(self, name: str) -> Any:
+        return self._ask("retrieve_payment_intent", {"name": name})
+
+    def longest_call(self) -> float:
+        return 2.5
+
+    def names(self) -> list[str]:
+        """Return what was asked, in order."""
+        return [name for name, _ in self.asked]
