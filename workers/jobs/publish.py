@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from config.queues import QUEUES
 from models.base import one_of
 from models.job import DUE_STATES
 
@@ -35,8 +36,8 @@ FROM due WHERE jobs.id = due.id RETURNING jobs.id, jobs.kind, jobs.queue
 # claimed by the first hint, late and not lost, which would prove nothing of what stands before the second.
 _REPUBLISH = text(f"""
 WITH moved AS (
-    SELECT queue, max(claimed_publish) AS number FROM jobs
-    WHERE claimed_publish IS NOT NULL AND updated_at > clock_timestamp() - interval '10 minutes' GROUP BY queue
+    SELECT queues.queue, (SELECT max(claimed_publish) FROM jobs WHERE jobs.queue = queues.queue) AS number
+    FROM unnest(CAST(:queues AS text[])) AS queues (queue)
 ), lost AS (
     SELECT jobs.id FROM jobs LEFT JOIN moved ON moved.queue = jobs.queue
     WHERE {_DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
@@ -66,7 +67,8 @@ def overdue_queues(session: Session, grace: float) -> list[str]:
 
 def mark_lost(session: Session, *, grace: float, empty_queues: Sequence[str], most: int) -> list[Hint]:
     """Mark jobs whose hint was lost as published again; the caller commits, then sends."""
-    rows = session.execute(_REPUBLISH, {"grace": grace, "empty": list(empty_queues), "most": most})
+    parameters = {"grace": grace, "empty": list(empty_queues), "most": most, "queues": list(QUEUES)}
+    rows = session.execute(_REPUBLISH, parameters)
     return [Hint(row.id, row.kind, row.queue) for row in rows]
 
 
