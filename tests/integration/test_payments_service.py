@@ -1,0 +1,372 @@
+"""payments.create against the simulator: at most one PaymentIntent, whatever is lost, repeated or killed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from config import errors
+from models.encrypted import decrypt
+from tests.builders.entries import new_key, payment_entry
+from tests.builders.house import House
+from tests.builders.simulator import Simulator
+from tests.builders.stripe_events import FakeStripe
+from workers.jobs.run import Result
+from workers.runtime import Runtime
+
+pytestmark = pytest.mark.servers
+INTENTS = {"method": "POST", "path": "^/v1/payment_intents$"}
+CUSTOMERS = {"method": "POST", "path": "^/v1/customers$"}
+LISTS = {"method": "GET", "path": "^/v1/payment_intents$"}
+
+
+def accepted(shop: House, **changes: Any) -> tuple[str, str]:
+    """Take a payment in; return the ids of its job and of itself."""
+    entry = payment_entry(**changes)
+    shop.take_in(entry)
+    return entry.job_id, entry.subject_id
+
+
+def made(stripe: Simulator, payment_id: str) -> list[Any]:
+    """Return the PaymentIntents that Stripe made for a payment, by its own word."""
+    listed = stripe.client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
+    return [each for each in listed if each.to_dict()["metadata"].get("tollgate_payment") == payment_id]
+
+
+def run_until_over(shop: House, job_id: str, runtime: Runtime | None = None) -> Result:
+    """Run a job again and again, as if its times had come."""
+    for _ in range(6):
+        result = shop.create_again(job_id, runtime)
+        if result.state not in {"waiting", "checking", "ready"}:
+            return result
+    raise AssertionError(f"the job does not end: {result}")
+
+
+def assert_one(shop: House, stripe: Simulator, payment_id: str) -> None:
+    [found] = made(stripe, payment_id)
+    row = shop.payment(payment_id)
+    assert (row["status"], row["stripe_id"]) == ("requires_confirmation", found.id)
+    ring = shop.runtime.settings.encryption_keys
+    assert decrypt(ring, "payments", "client_secret", payment_id, row["client_secret"]) == found.client_secret
+
+
+def test_a_payment_is_made_as_it_was_asked_for(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    assert shop.create(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+    found = made(stripe, payment_id)[0].to_dict()
+    assert (found["amount"], found["currency"], found["description"]) == (4950, "gbp", "First aid at work")
+    assert found["metadata"] == {
+        "course": "first-aid",
+        "booking_reference": "BK-2026-0117",
+        "tollgate_payment": payment_id,
+        "tollgate_operation": f"{payment_id}/create/1",
+    }
+    assert shop.moves(payment_id) == ["processing", "requires_confirmation"]
+    assert shop.attempts(job_id)[0]["stripe_request_id"]
+
+
+def test_the_intent_is_committed_before_stripe_is_asked_for_anything(shop: House) -> None:
+    job_id, payment_id = accepted(shop)
+    seen: list[str] = []
+
+    def look(**_: Any) -> Any:
+        seen.append(shop.job(job_id)["intent"])
+        raise errors.StripeUnavailableError
+
+    shop.create(job_id, shop.with_stripe(FakeStripe(create_customer=look)))
+    assert seen == [f"{payment_id}/create/1"]
+
+
+def test_no_transaction_is_open_while_stripe_is_asked(shop: House, stripe: Simulator) -> None:
+    job_id, _ = accepted(shop)
+    gateway = shop.runtime.stripe
+    open_transactions: list[int] = []
+
+    class Watched(FakeStripe):
+        def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
+            rows = shop.sql(
+                "SELECT count(*) AS open FROM pg_stat_activity WHERE datname = current_database() "
+                "AND state LIKE 'idle in transaction%'"
+            )
+            open_transactions.append(rows[0]["open"])
+            return getattr(gateway, name)(**arguments)
+
+    assert shop.create(job_id, shop.with_stripe(Watched())).state == "done"
+    assert open_transactions == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "drop", "match": INTENTS},
+        {"do": "hang", "match": INTENTS},
+        {"do": "reset", "match": INTENTS},
+        {"do": "refuse", "match": INTENTS},
+        {"do": "status", "match": INTENTS, "effect": True},
+        {"do": "status", "match": INTENTS, "status": 502, "stored": False},
+        {"do": "status", "match": INTENTS, "status": 503, "effect": True},
+        {"do": "rate_limit", "match": INTENTS},
+        {"do": "lock_timeout", "match": INTENTS},
+        {"do": "drop", "match": CUSTOMERS},
+        {"do": "status", "match": CUSTOMERS},
+        {"do": "status", "match": CUSTOMERS, "effect": True},
+    ],
+    ids=lambda fault: (
+        "-".join(f"{key}={value}" for key, value in fault.items() if key != "match")
+        + ("-customer" if fault["match"] is CUSTOMERS else "")
+    ),
+)
+def test_one_payment_intent_is_made_whatever_befalls_the_first_request(
+    shop: House, stripe: Simulator, fault: dict[str, Any]
+) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults(fault)
+    first = shop.create(job_id)
+    assert first.state in {"waiting", "checking", "done"}
+    assert shop.payment(payment_id)["status"] != "failed"
+    if first.state != "done":
+        assert run_until_over(shop, job_id).state == "done"
+    assert stripe.control("GET", "faults")["faults"][0]["fired"] == 1
+    assert_one(shop, stripe, payment_id)
+
+
+@pytest.mark.parametrize("effect", [True, False], ids=["acted", "did not act"])
+def test_a_worker_that_dies_in_mid_call_leaves_one_payment_intent(shop: House, stripe: Simulator, effect: bool) -> None:
+    job_id, payment_id = accepted(shop)
+    gateway = shop.runtime.stripe
+
+    def die(**arguments: Any) -> Any:
+        if effect:
+            gateway.create_payment_intent(**arguments)
+        raise KeyboardInterrupt
+
+    fake = FakeStripe(create_customer=gateway.create_customer, create_payment_intent=die)
+    with pytest.raises(KeyboardInterrupt):
+        shop.create(job_id, shop.with_stripe(fake))
+    shop.lapse(job_id)
+    assert shop.rescue() == [job_id]
+    assert shop.job(job_id)["state"] == "checking"
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_a_worker_that_dies_between_the_answer_and_its_record_leaves_one_payment_intent(
+    shop: House, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, payment_id = accepted(shop)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("workers.jobs.run.finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            shop.create(job_id)
+    shop.lapse(job_id)
+    shop.rescue()
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_a_frozen_worker_and_its_successor_make_one_payment_intent(shop: House, stripe: Simulator) -> None:
+    """The first worker is frozen before its call, thaws when another has done the job, and writes nothing."""
+    job_id, payment_id = accepted(shop)
+    gateway = shop.runtime.stripe
+
+    def freeze(**arguments: Any) -> Any:
+        shop.lapse(job_id)
+        shop.rescue()
+        assert shop.create_again(job_id).state == "done"
+        return gateway.create_payment_intent(**arguments)
+
+    fake = FakeStripe(create_customer=gateway.create_customer, create_payment_intent=freeze)
+    assert shop.create(job_id, shop.with_stripe(fake)).state == "running"
+    assert_one(shop, stripe, payment_id)
+
+
+# A stored failure
+
+
+def test_a_stored_failure_is_not_got_around_before_two_minutes_have_passed(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "status", "match": INTENTS})
+    for _ in range(3):
+        assert shop.create_again(job_id).state == "checking"
+    assert made(stripe, payment_id) == []
+    assert shop.job(job_id)["intent_generation"] == 1
+    assert shop.payment(payment_id)["status"] == "checking"
+
+
+def test_after_two_minutes_the_next_generation_of_the_key_makes_it(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "status", "match": INTENTS})
+    shop.create(job_id)
+    shop.age_intent(job_id, 121.0)
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+    row = shop.job(job_id)
+    assert (row["intent"], row["intent_generation"]) == (f"{payment_id}/create/2", 2)
+    assert made(stripe, payment_id)[0].to_dict()["metadata"]["tollgate_operation"] == f"{payment_id}/create/2"
+
+
+def test_what_the_first_generation_did_make_is_found_instead_of_making_a_second(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "status", "match": INTENTS, "effect": True})
+    shop.create(job_id)
+    shop.age_intent(job_id, 500.0)
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+    assert shop.job(job_id)["intent_generation"] == 1
+
+
+def test_a_new_generation_whose_answer_is_lost_is_found_under_its_own_name(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults(
+        {"do": "status", "match": INTENTS},
+        {"do": "drop", "match": {**INTENTS, "body": "create/2"}},
+    )
+    shop.create(job_id)
+    shop.age_intent(job_id, 121.0)
+    assert shop.create_again(job_id).state == "checking"
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_a_failure_that_was_not_stored_is_no_reason_for_a_new_generation(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS, "effect": False}, {"do": "drop", "match": INTENTS, "effect": False})
+    shop.create(job_id)
+    shop.age_intent(job_id, 500.0)
+    shop.create_again(job_id)
+    assert shop.job(job_id)["intent_generation"] == 1
+    assert run_until_over(shop, job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+# When Stripe may have forgotten
+
+
+def test_after_23_hours_stripe_is_only_looked_at_and_nothing_is_sent(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "reset", "match": INTENTS})
+    shop.create(job_id)
+    shop.age_intent(job_id, 23 * 3600.0)
+    stripe.faults({"do": "latency", "ms": 1, "match": {**INTENTS, "times": 0}})
+    assert shop.create_again(job_id).state == "checking"
+    assert made(stripe, payment_id) == []
+    assert stripe.control("GET", "faults")["faults"][1]["matched"] == 0
+
+
+def test_after_23_hours_what_was_made_is_still_found(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS})
+    shop.create(job_id)
+    shop.age_intent(job_id, 23 * 3600.0)
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+# Refusals and proofs
+
+
+def test_a_request_that_stripe_refuses_is_refused_and_the_payment_failed(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop, currency="zzz")
+    assert shop.create(job_id).state == "refused"
+    assert shop.payment(payment_id)["status"] == "failed"
+    assert shop.job(job_id)["problem"]["code"] == "stripe_refused"
+    assert made(stripe, payment_id) == []
+
+
+def test_a_refused_look_up_proves_nothing(shop: House, stripe: Simulator) -> None:
+    """The customer was deleted at Stripe while the answer to the first request was lost."""
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS})
+    shop.create(job_id)
+
+    def refuse(**_: Any) -> Any:
+        raise errors.StripeInvalidError("no such customer")
+
+    assert shop.create_again(job_id, shop.with_stripe(FakeStripe(find_payment_intent=refuse))).state == "checking"
+    assert shop.payment(payment_id)["status"] == "checking"
+
+
+def test_a_look_up_that_fails_leaves_the_outcome_open_and_sends_nothing(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS}, {"do": "status", "match": LISTS})
+    shop.create(job_id)
+    assert shop.create_again(job_id).state == "checking"
+    assert len(made(stripe, payment_id)) == 1
+    assert run_until_over(shop, job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+@pytest.mark.parametrize(
+    "error", [errors.BreakerOpenError, errors.StripeUnavailableError, errors.StripeRateLimitedError]
+)
+def test_a_payment_that_stripe_was_surely_not_asked_for_is_in_process_not_in_doubt(
+    shop: House, error: type[errors.StripeError]
+) -> None:
+    job_id, payment_id = accepted(shop)
+
+    def fail(**_: Any) -> Any:
+        raise error
+
+    assert shop.create(job_id, shop.with_stripe(FakeStripe(create_customer=fail))).state == "waiting"
+    assert shop.payment(payment_id)["status"] == "processing"
+
+
+# Customers
+
+
+def customers_of(stripe: Simulator, email: str) -> list[Any]:
+    return list(stripe.client.v1.customers.list({"email": email}).data)
+
+
+def test_a_second_payment_of_one_e_mail_address_reuses_its_customer(shop: House, stripe: Simulator) -> None:
+    email = f"{new_key()}@example.org"
+    for address, name in ((email, "Ada"), (email.upper(), "Countess Ada")):
+        job_id, _ = accepted(shop, customer_email=address, customer_name=name)
+        assert shop.create(job_id).state == "done"
+    [customer] = customers_of(stripe, email)
+    assert customer.name == "Ada"
+    assert shop.one("SELECT count(*) AS n FROM customers")["n"] == 1
+    intents = stripe.client.v1.payment_intents.list({"customer": customer.id}).data
+    assert len(intents) == 2
+
+
+def test_two_clients_with_one_shopper_have_a_customer_each(shop: House, stripe: Simulator) -> None:
+    email = f"{new_key()}@example.org"
+    shop.add_client("other")
+    for client in ("site", "other"):
+        job_id, _ = accepted(shop, client=client, customer_email=email)
+        assert shop.create(job_id).state == "done"
+    assert len(customers_of(stripe, email)) == 2
+
+
+def test_payments_of_one_new_customer_at_once_share_it(shop: House, stripe: Simulator) -> None:
+    email = f"{new_key()}@example.org"
+    jobs = [accepted(shop, customer_email=email) for _ in range(6)]
+    threads = [threading.Thread(target=shop.create, args=(job_id,)) for job_id, _ in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for job_id, payment_id in jobs:
+        if shop.job(job_id)["state"] != "done":
+            assert run_until_over(shop, job_id).state == "done"
+        assert_one(shop, stripe, payment_id)
+    assert len(customers_of(stripe, email)) == 1
+
+
+def test_nothing_personal_of_a_payment_lies_readable_in_its_rows(shop: House) -> None:
+    job_id, payment_id = accepted(shop, customer_email="canary@example.org")
+    shop.create(job_id)
+    tables = ("jobs", "payments", "customers", "history", "attempts", "stripe_events")
+    rows = [row for table in tables for row in shop.sql(f"SELECT * FROM {table}")]  # noqa: S608 - names of our own
+    dumped = str([bytes(value) if isinstance(value, memoryview) else value for row in rows for value in row.values()])
+    assert payment_id in dumped
+    for canary in ("Ada", "canary", "203.0.113", "Mozilla", "First aid", "first-aid", "_secret_"):
+        assert canary not in dumped
