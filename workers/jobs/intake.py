@@ -103,10 +103,14 @@ ON CONFLICT DO NOTHING RETURNING id, kind, queue
 
 # A client that asks again after Redis forgot gets a first view over a row that has moved on: show that row again.
 _SHOW_AGAIN = text("""
-WITH shown AS (
-    UPDATE jobs SET projected_version = 0 WHERE id = ANY(:ids) AND projected_version < :never RETURNING subject_id
+WITH known AS (
+    SELECT id FROM jobs WHERE id = ANY(:ids) AND projected_version < :never ORDER BY id FOR NO KEY UPDATE
+), shown AS (
+    UPDATE jobs SET projected_version = 0 FROM known WHERE jobs.id = known.id RETURNING subject_id
+), theirs AS (
+    SELECT id FROM payments WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
 )
-UPDATE payments SET projected_version = 0 FROM shown WHERE payments.id = shown.subject_id
+UPDATE payments SET projected_version = 0 FROM theirs WHERE payments.id = theirs.id
 """)
 
 

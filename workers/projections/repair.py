@@ -1,9 +1,11 @@
 """Repair: views that are older than their rows are written again; a Redis that forgot everything is filled anew."""
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import text
 
+from config.errors import KeyringError, SealBrokenError
 from workers.projections.api_keys import project_all
 from workers.projections.projector import current_epoch, project
 from workers.runtime import Runtime
@@ -22,9 +24,12 @@ SELECT id FROM {table} WHERE version > projected_version
 }
 _ALL_BEHIND = {
     table: text(f"""
-UPDATE {table} SET projected_version = 0
-WHERE projected_version > 0 AND projected_version <= version
-    AND updated_at > clock_timestamp() - make_interval(secs => :seconds)
+WITH behind AS (
+    SELECT id FROM {table} WHERE projected_version > 0 AND projected_version <= version
+        AND updated_at > clock_timestamp() - make_interval(secs => :seconds)
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE {table} SET projected_version = 0 FROM behind WHERE {table}.id = behind.id
 """)  # noqa: S608 - built of constants
     for table in ("jobs", "payments")
 }
@@ -36,7 +41,19 @@ def repair_views(runtime: Runtime) -> int:
     with runtime.transaction() as session:
         jobs = list(session.scalars(_BEHIND["jobs"], parameters))
         payments = list(session.scalars(_BEHIND["payments"], parameters))
-    return project(runtime, job_ids=jobs, payment_ids=payments) if jobs or payments else 0
+    return _show(runtime, jobs, payments) if jobs or payments else 0
+
+
+def _show(runtime: Runtime, jobs: Sequence[str], payments: Sequence[str]) -> int:
+    """Show all but the payments whose secrets can't be opened: these must not keep the others from being shown."""
+    try:
+        return project(runtime, job_ids=jobs, payment_ids=payments)
+    except (SealBrokenError, KeyringError) as error:
+        if len(payments) == 1:
+            LOG.error("payment %s can't be shown: %s", payments[0], error)  # noqa: TRY400 - the trace tells nothing
+            return project(runtime, job_ids=jobs, payment_ids=[])
+        half = len(payments) // 2
+        return _show(runtime, jobs, payments[:half]) + _show(runtime, [], payments[half:])
 
 
 def repair_forgotten(runtime: Runtime) -> bool:
