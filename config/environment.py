@@ -13,6 +13,9 @@ from config.sealing import SealingKey
 MAXIMUM_SECONDS = 366 * 24 * 3600.0  # more is a slip of the pen
 SOCKET_SCHEMES = ("unix", "redis+socket")
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,}")
+_COMPLAINT = re.compile(
+    r"""Environment variable "(?P<name>\w+)" (?:not set|invalid: \[?['"]?(?P<reason>.*?)['"]?\]?)"""
+)
 
 
 class Reader:
@@ -26,7 +29,7 @@ class Reader:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, EnvError):
-            raise SettingsError(str(error).replace("Environment variable", "setting").replace('"', "")) from None
+            raise SettingsError(_in_words(str(error))) from None
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a variable that must be set and not blank, unless it has a default."""
@@ -113,3 +116,12 @@ class Reader:
         if not secrets or not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
             raise SettingsError(f"{name} must be one or more 'whsec_…' secrets, separated by commas")
         return secrets
+
+
+def _in_words(complaint: str) -> str:
+    """Put the library's complaint (`Environment variable "X" …`) as the other complaints are put."""
+    match = _COMPLAINT.fullmatch(complaint)
+    if match is None:
+        return complaint
+    reason = match["reason"]
+    return f"{match['name']} is not set" if reason is None else f"{match['name']} is wrong: {reason}"

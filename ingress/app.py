@@ -22,6 +22,7 @@ from ingress.waiting import WaitingRoom, waiting_room
 from ingress.webhooks import webhooks
 
 log = logging.getLogger("ingress.access")
+PROBES = "/health/"  # asked every few seconds by whoever watches, so logged only for debugging
 
 
 def create_app(
@@ -74,7 +75,8 @@ def _frame(app: Flask, settings: IngressSettings, versions: Versions) -> None:
     def end(answer: Response) -> Response:
         answer.headers.update(fixed)
         answer.headers.update(versions.headers(g.version, request.endpoint))
-        log.info(
+        log.log(
+            logging.DEBUG if request.path.startswith(PROBES) else logging.INFO,
             "%s %s %d",
             request.method,
             request.url_rule or "unknown address",  # the rule, not the path: a path may hold anything

@@ -16,13 +16,13 @@ INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 @contextlib.contextmanager
-def say_clearly(console: Console, logs: Path) -> Iterator[None]:
-    """Turn what a person can do something about into a line, and Ctrl-C into a quiet end."""
+def say_clearly(console: Console, logs: Path, *, interrupted: int = INTERRUPTED) -> Iterator[None]:
+    """Turn what a person can do something about into a line, and Ctrl-C into a quiet end with that exit code."""
     try:
         yield
     except (BinaryMissingError, ServerNotStartedError, ReleaseError, SystemNotReadyError, ProcfileError) as error:
         console.print(f"[red]Error:[/red] {error}\nLogs: {logs}")
         sys.exit(1)
     except KeyboardInterrupt:
-        console.print("\nInterrupted; all processes are stopped.")
-        sys.exit(INTERRUPTED)
+        console.print("All processes are stopped.")
+        sys.exit(interrupted)

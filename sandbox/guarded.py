@@ -139,6 +139,10 @@ class Guarded:
             self.send_all(signal.SIGKILL)
             return self._guardian.wait(self._full_grace_s)
 
+    def ask_to_stop(self) -> None:
+        """Begin the stop without waiting for the end; `stop` then waits. Repeating it is harmless."""
+        self._end_lifeline()
+
     def close(self) -> None:
         """Stop, and give back the descriptor of the output."""
         self.stop()

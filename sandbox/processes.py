@@ -82,6 +82,12 @@ class SupervisedProcess:
         self._thread = None
         self._tell("stopped", "stopped")
 
+    def ask_to_stop(self) -> None:
+        """Begin the stop without waiting for the end; `stop` then waits."""
+        self.refuse_restarts()
+        if self._guarded is not None:
+            self._guarded.ask_to_stop()
+
     def refuse_restarts(self) -> None:
         """From now on its end is final; once this returns no new life of it begins."""
         with self._lock:

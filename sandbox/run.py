@@ -25,7 +25,9 @@ BODY = (
 
 
 @click.command(epilog="Example: make run ARGS='--web-port 8080'")
-@click.option("--web-port", type=int, help=f"Port of the API; by default {WEB_PORT} if it is free, else any.")
+@click.option(
+    "--web-port", type=click.IntRange(1, 65535), help=f"Port of the API; by default {WEB_PORT} if it is free, else any."
+)
 @click.option("--quiet", is_flag=True, help="Keep the processes' output in .run/system/logs instead of showing it.")
 def main(web_port: int | None, *, quiet: bool) -> None:
     """Run everything on this machine until Ctrl-C: servers, simulator, web, dispatcher, workers, Flower.
@@ -37,8 +39,10 @@ def main(web_port: int | None, *, quiet: bool) -> None:
     if other is not None:
         console.print(f"It runs already, as process {other.pid}, at {other.web_url}. Stop it with Ctrl-C there.")
         sys.exit(1)
+    if web_port is not None and not port_is_free(web_port):
+        raise click.BadParameter(f"port {web_port} is taken; choose another", param_hint="--web-port")
     ports = Ports(web_port or _usual(WEB_PORT), _usual(FLOWER_PORT), _usual(SIMULATOR_PORT))
-    with say_clearly(console, FOLDER / "logs"):
+    with say_clearly(console, FOLDER / "logs", interrupted=0):
         _run(console, FOLDER, ports, quiet=quiet)
 
 
@@ -64,7 +68,6 @@ def _run(console: Console, folder: Path, ports: Ports, *, quiet: bool) -> None:
             system.supervisor.wait()
         finally:
             running.forget()
-            console.print("stopping …")
 
 
 def _settings(shown: object) -> dict[str, str]:
@@ -83,7 +86,8 @@ def _greet(console: Console, system: System) -> None:
         f"  curl -i {system.web_url}/v1/payment-intents \\\n"
         f"    -H 'Authorization: Bearer {system.api.key}' \\\n"
         f"    -H 'Idempotency-Key: my-first' -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\\n"
-        f"    -d '{BODY}'\n\nCtrl-C stops everything.\n",
+        f"    -d '{BODY}'\n\n"
+        "The README's 'One payment by hand' goes on from there, as the shopper. Ctrl-C stops everything.\n",
         soft_wrap=True,
         markup=False,
     )

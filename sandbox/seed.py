@@ -25,6 +25,7 @@ from sandbox.simulator_control import SimulatorControl
 from sandbox.system import running_system
 
 AT_ONCE = 8  # payments under way at the same time
+STEP = 50  # where no bar can be drawn, tell of every fiftieth
 
 
 @click.command(epilog="Example: make seed ARGS='--seed 7'")
@@ -81,6 +82,8 @@ def _make_all(console: Console, site: Site, run: str, seed: int) -> tuple[Counte
             else:
                 problems.append(problem)
             bar.advance(line)
+            if not console.is_terminal and made.total() % STEP == 0:
+                console.print(f"· {made.total()} of {len(wanted)}")
     return made, problems
 
 

@@ -80,6 +80,7 @@ class Supervisor:
         self._planned = {name: command for name, command in commands.items() if only is None or name in only}
         self._processes: dict[str, SupervisedProcess] = {}
         self._entered = False
+        self._from_procfile: list[str] = []
         self._stop_asked = threading.Event()
         self._handlers: dict[signal.Signals, Handler] = {}
 
@@ -176,6 +177,7 @@ class Supervisor:
         self._entered = True
         for name in list(self._planned):
             self.add(name, self._planned.pop(name))
+            self._from_procfile.append(name)
 
     def _release(self, process: SupervisedProcess) -> None:
         code = process.run_once(RELEASE_DEADLINE_S)
@@ -195,6 +197,9 @@ class Supervisor:
         self._on_signals(self._force)
         deadline = time.monotonic() + STOP_DEADLINE_S
         try:
+            # The Procfile's processes end side by side; what was added, they may need until they have ended.
+            for name in self._from_procfile:
+                self._processes[name].ask_to_stop()
             for process in reversed(list(self._processes.values())):
                 process.stop(max(LEAST_STOP_S, deadline - time.monotonic()))
         finally:

@@ -114,7 +114,7 @@ def running_system(
             supervisor.add("simulator", _simulator_command(folder, addresses, values))
         on_step("starting the Stripe simulator, migrating the database, starting web, dispatcher, workers and Flower")
         with supervisor:
-            key = _issue_key(own["operator"])
+            key = _api_key(folder, own["operator"])
             system = System(
                 folder=folder,
                 addresses=addresses,
@@ -128,8 +128,11 @@ def running_system(
                 environments=own,
             )
             on_step("waiting until all of it answers")
-            _wait_until_ready(system)
-            yield system
+            try:
+                _wait_until_ready(system)
+                yield system
+            finally:
+                on_step("stopping")
 
 
 def _write_acl(folder: Path, values: Mapping[str, str]) -> Path:
@@ -168,6 +171,16 @@ def _simulator_command(folder: Path, addresses: Addresses, values: Mapping[str, 
         *("--webhook-url", f"http://{HOST}:{addresses.web_port}/v1/webhooks/stripe"),
         *("--webhook-secret", values["TOLLGATE_STRIPE_WEBHOOK_SECRETS"]),
     ]
+
+
+def _api_key(folder: Path, environment: Mapping[str, str]) -> str:
+    """Return the website's key, the same for as long as the folder is kept."""
+    path = folder / "api_key"
+    if not path.exists():
+        key = _issue_key(environment)
+        path.touch(mode=0o600)
+        path.write_text(key)
+    return path.read_text()
 
 
 def _issue_key(environment: Mapping[str, str]) -> str:

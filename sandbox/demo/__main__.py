@@ -49,7 +49,11 @@ def main(seed: int | None, *, as_json: bool) -> None:
     seed = secrets.randbelow(10_000) if seed is None else seed
     started = time.monotonic()
     with say_clearly(console, folder / "logs"):
-        report = _play(console, folder, seed)
+        try:
+            report = _play(console, folder, seed)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     report["seconds"] = round(time.monotonic() - started, 1)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2) + "\n")

@@ -46,7 +46,7 @@ def main(  # one argument per option of the command line
     try:
         server = SimulatorServer(host, port, ledger, log)
     except (LedgerError, OSError) as problem:
-        raise click.ClickException(f"can't start on {host}:{port}: {problem}") from problem
+        raise click.ClickException(f"can't start on {host}:{port}: {problem}; --port 0 takes a free port") from problem
     _register(server, webhook_url, webhook_secret)
     waiting = server.deliveries.start()
     _greet(server, waiting)
