@@ -30,6 +30,7 @@ def create_celery(
     """
     app = Celery("tollgate", broker=broker_url, include=include, set_as_current=False)
     app.conf.update(
+        broker_transport="config.broker:Transport" if _is_redis(broker_url) else None,
         task_queues=[Queue(name, durable=True) for name in QUEUES],
         task_default_queue=QUEUES[0],
         task_create_missing_queues=False,
@@ -56,7 +57,7 @@ def create_celery(
 
 
 def _transport_options(broker_url: str, keyspace: Keyspace, *, publishes_only: bool) -> dict[str, object]:
-    if not broker_url.startswith(("redis", "unix")):
+    if not _is_redis(broker_url):
         return {}
     options: dict[str, object] = {
         "global_keyprefix": f"{keyspace.prefix}celery:",
@@ -69,3 +70,7 @@ def _transport_options(broker_url: str, keyspace: Keyspace, *, publishes_only: b
     }
     # kombu sleeps for seconds between tries to connect; whoever only publishes has better things to do.
     return options | {"max_retries": 0} if publishes_only else options
+
+
+def _is_redis(broker_url: str) -> bool:
+    return broker_url.startswith(("redis", "unix"))
