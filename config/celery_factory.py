@@ -30,7 +30,8 @@ def create_celery(
     """
     app = Celery("tollgate", broker=broker_url, include=include, set_as_current=False)
     app.conf.update(
-        broker_transport="config.broker:Transport" if _is_redis(broker_url) else None,
+        # Flower reads the transport's own name, and consumes no queue.
+        broker_transport="config.broker:Transport" if include and _is_redis(broker_url) else None,
         task_queues=[Queue(name, durable=True) for name in QUEUES],
         task_default_queue=QUEUES[0],
         task_create_missing_queues=False,

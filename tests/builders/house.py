@@ -184,6 +184,11 @@ class House:
         raw: Any = self.runtime.redis.lrange(f"{self.keyspace.prefix}celery:{queue}", 0, -1)
         return [json.loads(message) for message in reversed(raw)]
 
+    def depth(self, queue: str) -> int:
+        """Return how many messages wait in a queue, readable or not."""
+        found: Any = self.runtime.redis.llen(f"{self.keyspace.prefix}celery:{queue}")
+        return int(found)
+
     def hinted(self, queue: str) -> list[list[str]]:
         """Return the job ids that each waiting message carries."""
         return [ids_in(message) for message in self.messages(queue)]
