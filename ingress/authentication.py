@@ -68,6 +68,9 @@ class ApiKeys:
         except ContractError:
             log.exception("the record of an API key is unreadable", extra={"key_id": key_id})
             return None
+        if not record.is_authentic(self._settings.api_key_pepper, key_id):
+            log.error("the record of an API key was not signed with our pepper", extra={"key_id": key_id})
+            return None
         self._remember(key_id, now + self._settings.api_key_cache_seconds, record)
         return record
 

@@ -23,6 +23,7 @@ class ApiKey(Base):
 
     Args (columns):
         rate: requests per second on average; burst: how many at once.
+        mac: binds id, hash, client and limits; made with the pepper when the key is issued, checked by the ingress.
     """
 
     __tablename__ = "api_keys"
@@ -33,5 +34,6 @@ class ApiKey(Base):
     hashed: Mapped[str]
     rate: Mapped[float]
     burst: Mapped[int]
+    mac: Mapped[str]
     created_at: Mapped[Recorded]
     revoked_at: Mapped[Instant | None]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from config.errors import TollgateError
 from config.settings import OperatorSettings
 from models.client import ApiKey, Client
-from tasks.contracts.api_keys import ApiKeyToken, issue_token
+from tasks.contracts.api_keys import ApiKeyRecord, ApiKeyToken, issue_token
 
 
 def add_client(session: Session, client_id: str, name: str) -> bool:
@@ -22,7 +22,7 @@ def add_client(session: Session, client_id: str, name: str) -> bool:
 
 
 def add_key(session: Session, settings: OperatorSettings, client_id: str, *, rate: float, burst: int) -> ApiKeyToken:
-    """Make a key for a client and store its keyed hash.
+    """Make a key for a client and store its keyed hash, with a MAC over what it may do.
 
     Args:
         session: its transaction is the caller's.
@@ -34,14 +34,17 @@ def add_key(session: Session, settings: OperatorSettings, client_id: str, *, rat
     token = issue_token(settings.environment, secrets.token_bytes)
     while session.get(ApiKey, token.key_id) is not None:  # one in 2^40 for each key there is
         token = issue_token(settings.environment, secrets.token_bytes)
+    pepper = settings.api_key_pepper
+    record = ApiKeyRecord(token.hashed(pepper), client_id, rate, burst).signed(pepper, token.key_id)
     session.add(
         ApiKey(
             id=token.key_id,
             client_id=client_id,
             environment=token.environment,
-            hashed=token.hashed(settings.api_key_pepper),
-            rate=rate,
-            burst=burst,
+            hashed=record.hashed,
+            rate=record.rate,
+            burst=record.burst,
+            mac=record.mac,
         )
     )
     session.flush()

@@ -4,6 +4,7 @@ The checksum lets a secret scanner, and the door, tell a mistyped key from a for
 """
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from config.errors import ContractError
+from config.sealing import place
 
 ID_BYTES = 5  # 8 characters of base32: names a key, keeps no secret
 SECRET_BYTES = 20  # 32 characters of base32: 160 bits
@@ -56,16 +58,28 @@ class ApiKeyRecord:
         hashed: keyed hash of the whole key, hexadecimal.
         rate: requests per second that the client may make, on average.
         burst: how many it may make at once.
+        mac: binds all of it to the key's id, hexadecimal: whoever can write Redis has not the pepper, and so can
+            neither lend a key another client nor lift its limits.
     """
 
     hashed: str
     client_id: str
     rate: float
     burst: int
+    mac: str = ""
+
+    def signed(self, pepper: bytes, key_id: str) -> Self:
+        """Return the record with its MAC for that key id."""
+        return dataclasses.replace(self, mac=self._mac(pepper, key_id))
+
+    def is_authentic(self, pepper: bytes, key_id: str) -> bool:
+        """Tell whether the record was signed with this pepper, for this key id, and is unchanged since."""
+        return hmac.compare_digest(self._mac(pepper, key_id).encode(), self.mac.encode())
 
     def to_fields(self) -> dict[str, str]:
         """Write the record as the fields of a Redis hash."""
-        return {"h": self.hashed, "client": self.client_id, "rate": str(self.rate), "burst": str(self.burst)}
+        limits = {"rate": str(self.rate), "burst": str(self.burst)}
+        return {"h": self.hashed, "client": self.client_id, **limits, "m": self.mac}
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
@@ -80,9 +94,15 @@ class ApiKeyRecord:
                 client_id=fields[b"client"].decode(),
                 rate=float(fields[b"rate"]),
                 burst=int(fields[b"burst"]),
+                mac=fields[b"m"].decode(),
             )
         except (KeyError, ValueError) as error:
             raise ContractError(f"the API key's record is unreadable: {error}") from None
+
+    def _mac(self, pepper: bytes, key_id: str) -> str:
+        # The numbers as Python writes them, which a float survives on its way through PostgreSQL and Redis.
+        message = place("api-key-record", key_id, self.hashed, self.client_id, str(float(self.rate)), str(self.burst))
+        return hmac.new(pepper, message, hashlib.sha256).hexdigest()
 
 
 def _base32(raw: bytes) -> str:

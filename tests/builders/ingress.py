@@ -89,7 +89,7 @@ class Site:
     def new_key(self, client_id: str = "site", rate: float = 1000.0, burst: int = 1000) -> ApiKeyToken:
         """Issue an API key and project it as `tollgate keys issue` does."""
         token = issue_token(self.settings.environment, secrets.token_bytes)
-        record = ApiKeyRecord(token.hashed(PEPPER), client_id, rate, burst)
+        record = ApiKeyRecord(token.hashed(PEPPER), client_id, rate, burst).signed(PEPPER, token.key_id)
         self.redis.hset(self.keyspace.api_key(token.key_id), mapping=record.to_fields())
         return token
 

@@ -89,7 +89,8 @@ def test_an_issued_key_stands_alone_on_standard_output_and_opens_the_door(
     assert "a new client" in issued.err
     record = ApiKeyRecord.from_fields(keys_in_redis(token.key_id))
     pepper = base64.b64decode(installed["TOLLGATE_API_KEY_PEPPER"])
-    assert record == ApiKeyRecord(token.hashed(pepper), "website", 20.0, 40)
+    assert record == ApiKeyRecord(token.hashed(pepper), "website", 20.0, 40, record.mac)
+    assert record.is_authentic(pepper, token.key_id)
     [client] = rows(installed["TOLLGATE_DATABASE_URL"], "SELECT id, name FROM clients WHERE id <> 'stripe'")
     assert tuple(client) == ("website", "Our website")
 
@@ -192,6 +193,7 @@ def test_rotation_keeps_the_limits_and_ends_the_old_key_by_itself_after_the_over
     assert new.key_id != old
     record = ApiKeyRecord.from_fields(keys_in_redis(new.key_id))
     assert (record.client_id, record.rate, record.burst) == ("website", 7.0, 9)
+    assert record.is_authentic(base64.b64decode(installed["TOLLGATE_API_KEY_PEPPER"]), new.key_id)
     with redis.Redis.from_url(redis_url) as client:
         names = Keyspace(redis_prefix)
         assert 7100 < client.ttl(names.api_key(old)) <= 7200

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.builders.ingress import Site, body
+from tasks.contracts.api_keys import ApiKeyRecord
+from tests.builders.ingress import PEPPER, Site, body
 
 pytestmark = pytest.mark.servers
 
@@ -103,8 +104,24 @@ def test_a_wrong_key_is_refused_in_the_same_words(site: Site, authorization: str
 
 def test_a_key_with_a_wrong_secret_is_refused(site: Site) -> None:
     other = site.new_key()
-    site.redis.hset(site.keyspace.api_key(other.key_id), "h", site.token.hashed(b"p" * 32))
+    record = ApiKeyRecord(site.token.hashed(PEPPER), "site", 1000.0, 1000).signed(PEPPER, other.key_id)
+    site.redis.hset(site.keyspace.api_key(other.key_id), mapping=record.to_fields())
     assert post(site, b"{}", Authorization=f"Bearer {other.text}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("client", "other"), ("rate", "9e9"), ("burst", "9"), ("m", "ab"), ("m", "")]
+)
+def test_a_key_whose_record_was_changed_in_redis_is_refused_and_reported(
+    site: Site, caplog: pytest.LogCaptureFixture, field: str, value: str
+) -> None:
+    wanted = post(site, b"{}", Authorization="")
+    site.redis.hset(site.keyspace.api_key(site.token.key_id), field, value)
+    answer = post(site, b"{}")
+    assert (answer.status_code, answer.json["detail"]) == (401, wanted.json["detail"])
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.__dict__["key_id"] == site.token.key_id
+    assert site.token.hashed(PEPPER) not in str(line.__dict__)
 
 
 def test_a_revoked_key_stops_working_when_its_record_grows_old(redis_url: str, redis_prefix: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from config.errors import SealBrokenError
 from config.settings import RedisSettings
-from tasks.contracts.api_keys import issue_token
+from tasks.contracts.api_keys import ApiKeyRecord, issue_token
 from tasks.contracts.views import JobView
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
@@ -184,11 +184,13 @@ def test_a_redis_that_forgot_everything_is_filled_anew(house: House) -> None:
     job_id, payment_id = taken(house)
     house.create(job_id)
     token = issue_token("sandbox", lambda size: b"k" * size)
+    record = ApiKeyRecord(token.hashed(PEPPER), "site", 9, 9).signed(PEPPER, token.key_id)
     house.sql(
-        "INSERT INTO api_keys (id, client_id, environment, hashed, rate, burst) "
-        "VALUES (:id, 'site', 'sandbox', :h, 9, 9)",
+        "INSERT INTO api_keys (id, client_id, environment, hashed, rate, burst, mac) "
+        "VALUES (:id, 'site', 'sandbox', :h, 9, 9, :mac)",
         id=token.key_id,
-        h=token.hashed(PEPPER),
+        h=record.hashed,
+        mac=record.mac,
     )
     assert repair_forgotten(house.runtime) is True
     assert repair_forgotten(house.runtime) is False
@@ -199,7 +201,8 @@ def test_a_redis_that_forgot_everything_is_filled_anew(house: House) -> None:
     assert repair_views(house.runtime) == 2
     assert house.job_view(job_id).state == "waiting"
     assert house.payment_view(payment_id).status == "processing"
-    assert house.runtime.redis.exists(house.keyspace.api_key(token.key_id)) == 1
+    shown: Any = house.runtime.redis.hgetall(house.keyspace.api_key(token.key_id))
+    assert ApiKeyRecord.from_fields(shown).is_authentic(PEPPER, token.key_id)
 
 
 def forget(house: House) -> None:
@@ -353,3 +356,15 @@ def test_the_end_reaches_a_website_that_waits(shop: House, redis_url: str) -> No
 def test_canaries_would_be_found_if_they_were_there(house: House) -> None:
     house.runtime.redis.set(f"{house.keyspace.prefix}leak", "Ada Lovelace, canary@example.org")
     assert [canary for canary in CANARIES if canary in everything_in_redis(house)] == [b"Ada", b"canary"]
+
+
+def test_a_large_table_is_marked_in_steps_that_commit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "STEP", 3)
+    monkeypatch.setattr(repair, "REPAIR_BATCH", 4)
+    entries = [payment_entry() for _ in range(10)]
+    house.take_in(*entries)
+    house.sql("UPDATE jobs SET projected_version = version, updated_at = clock_timestamp() - interval '5 seconds'")
+    assert repair.repair_forgotten(house.runtime) is True
+    assert {row["projected_version"] for row in house.jobs("payments.create")} == {0}
+    assert repair.repair_views(house.runtime) == 10
+    assert {house.job_view(entry.job_id).state for entry in entries} == {"ready"}

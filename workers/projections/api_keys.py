@@ -47,7 +47,7 @@ def load_revoked_ids(session: Session) -> list[str]:
 
 def live_key(row: ApiKey) -> LiveKey:
     """Return a row as the ingress is to know it."""
-    record = ApiKeyRecord(hashed=row.hashed, client_id=row.client_id, rate=row.rate, burst=row.burst)
+    record = ApiKeyRecord(hashed=row.hashed, client_id=row.client_id, rate=row.rate, burst=row.burst, mac=row.mac)
     return LiveKey(row.id, record, row.revoked_at)
 
 

@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("hashed", sa.String(), nullable=False),
         sa.Column("rate", sa.Double(), nullable=False),
         sa.Column("burst", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.String(), nullable=False),
         sa.Column(
             "created_at",
             postgresql.TIMESTAMP(timezone=True),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,16 +65,46 @@ def test_a_hash_depends_on_the_whole_key_and_on_the_pepper() -> None:
 
 @given(st.floats(0.01, 1e6), st.integers(1, 10**6))
 def test_a_record_reads_back_from_redis(rate: float, burst: int) -> None:
-    record = ApiKeyRecord("ab" * 32, "website", rate, burst)
+    record = ApiKeyRecord("ab" * 32, "website", rate, burst).signed(b"p", "abcd2345")
     fields = {name.encode(): value.encode() for name, value in record.to_fields().items()}
     assert ApiKeyRecord.from_fields(fields) == record
+    assert ApiKeyRecord.from_fields(fields).is_authentic(b"p", "abcd2345")
+
+
+@pytest.mark.parametrize(
+    "change", [{"hashed": "cd" * 32}, {"client_id": "other"}, {"rate": 51.0}, {"burst": 101}, {"mac": ""}, {"mac": "é"}]
+)
+def test_a_record_that_was_changed_is_not_authentic(change: dict[str, Any]) -> None:
+    record = ApiKeyRecord("ab" * 32, "website", 50.0, 100).signed(b"p", "abcd2345")
+    assert record.is_authentic(b"p", "abcd2345")
+    assert not dataclasses.replace(record, **change).is_authentic(b"p", "abcd2345")
+
+
+def test_a_record_is_authentic_for_its_own_key_and_pepper_only() -> None:
+    record = ApiKeyRecord("ab" * 32, "website", 50.0, 100).signed(b"p", "abcd2345")
+    assert not record.is_authentic(b"p", "abcd2346")
+    assert not record.is_authentic(b"q", "abcd2345")
+
+
+def test_whole_and_broken_rates_are_signed_alike() -> None:
+    assert ApiKeyRecord("ab", "website", 50, 100).signed(b"p", "a") == ApiKeyRecord("ab", "website", 50.0, 100).signed(
+        b"p", "a"
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{b"h": None}, {b"client": None}, {b"rate": b"fast"}, {b"burst": b"1.5"}, {b"burst": None}, {b"client": b"\xff"}],
+    [
+        {b"h": None},
+        {b"client": None},
+        {b"rate": b"fast"},
+        {b"burst": b"1.5"},
+        {b"burst": None},
+        {b"client": b"\xff"},
+        {b"m": None},
+    ],
 )
 def test_a_broken_record_is_refused(change: dict[bytes, bytes | None]) -> None:
-    fields = {b"h": b"ab", b"client": b"website", b"rate": b"50.0", b"burst": b"100"} | change
+    fields = {b"h": b"ab", b"client": b"website", b"rate": b"50.0", b"burst": b"100", b"m": b"ab"} | change
     with pytest.raises(ContractError):
         ApiKeyRecord.from_fields({name: value for name, value in fields.items() if value is not None})
