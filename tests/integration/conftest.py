@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from tests.builders.house import House, open_house
 from tests.builders.simulator import Simulator, running
+from tests.databases import database
 
 
 @pytest.fixture
@@ -15,6 +17,16 @@ def house(database_url: str, redis_url: str, redis_prefix: str) -> Iterator[Hous
     """Runtime, queues and journal of this test alone; nobody stands in for Stripe."""
     with open_house(database_url, redis_url, redis_prefix) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_house(database_server_url: str, migrated_template: str, redis_url: str) -> Iterator[House]:
+    """One house for the many small tests of a module that look at their own job alone."""
+    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
+    with database(database_server_url, migrated_template) as url, open_house(url, redis_url, prefix) as opened:
+        yield opened
+        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
+            opened.runtime.redis.delete(key)
 
 
 @pytest.fixture(scope="session")
