@@ -39,6 +39,15 @@ def test_a_payment_intent_is_accepted_sealed_signed_and_shown(site: Site) -> Non
     assert site.get(payment["links"]["self"]).json == payment
 
 
+@pytest.mark.parametrize("asked", ["4242424242424242", "shop-4242-4242.4242_4242"])
+def test_a_request_id_that_holds_a_card_number_is_replaced_by_one_of_ours(site: Site, asked: str) -> None:
+    answer = site.post(headers={"X-Request-Id": asked})
+    (entry,) = site.journal()
+    assert answer.headers["X-Request-Id"] == entry.request_id
+    assert entry.request_id.startswith("req_")
+    assert "4242" not in str(answer.headers)
+
+
 def test_nothing_personal_can_be_read_in_redis(site: Site) -> None:
     site.post(key="my-very-own-key")
     held = repr([site.redis.dump(key) for key in site.redis.scan_iter(f"{site.keyspace.prefix}*")])
