@@ -30,10 +30,12 @@ def ingress_acl(keyspace: Keyspace) -> list[str]:
         f"(+xadd %W~{journal})",
         f"(+hmget +hset +pexpire ~{rate})",
         f"(+get +set ~{idempotency})",
-        f"(+hsetnx +expire %W~{views})",  # HSETNX: a first view can be put there, no view can be replaced
+        # HSETNX puts a first view there. One that stands can be made to expire at once, and then be replaced, but only
+        # by an older view of the same key: nothing else opens, for views are sealed for key, epoch and version.
+        f"(+hsetnx +expire %W~{views})",
         f"(+hgetall %R~{views} %R~{api_keys})",
         f"(+xread %R~{waiters})",
-        f"(+get %R~{keys.dispatcher_pulse})",
+        f"(+get %R~{keys.dispatcher_pulse} %R~{keys.epoch})",
     ]
 
 

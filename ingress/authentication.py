@@ -4,18 +4,19 @@ import hmac
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Request
 
 from config.errors import ContractError
 from config.settings import IngressSettings
 from ingress.problems import ProblemError
+from ingress.projections import ForgottenError, read_projection
 from ingress.redis_gate import RedisGate
-from ingress.replies import fields_of
 from tasks.contracts.api_keys import ApiKeyRecord, ApiKeyToken, parse_token
 
 MAXIMUM_HEADER = 256  # characters; a key has some 60
+SOON = {"Retry-After": "1"}  # seconds; the dispatcher fills an empty Redis within a few
 CACHED_KEYS = 1024  # more clients than this ask Redis more often, which is all that happens
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class ApiKeys:
         """Return the record of the key that the request carries.
 
         Raises:
-            ProblemError: `unauthenticated`, always in the same words.
+            ProblemError: `unauthenticated`, always in the same words; `redis_unavailable`, if Redis has forgotten
+                everything and so cannot tell.
             RedisAwayError: if the key's record cannot be read.
         """
         token = _token(request.headers.get("Authorization", ""))
@@ -59,7 +61,7 @@ class ApiKeys:
         cached = self._cached.get(key_id)
         if cached is not None and now < cached[0]:
             return cached[1]
-        fields = fields_of(self._gate.ask_one("HGETALL", self._settings.redis.keyspace.api_key(key_id)))
+        fields = self._fields(key_id)
         if not fields:
             self._forget(key_id)
             return None
@@ -73,6 +75,15 @@ class ApiKeys:
             return None
         self._remember(key_id, now + self._settings.api_key_cache_seconds, record)
         return record
+
+    def _fields(self, key_id: str) -> Mapping[bytes, bytes]:
+        keyspace = self._settings.redis.keyspace
+        try:
+            return read_projection(self._gate, keyspace, keyspace.api_key(key_id))
+        except ForgottenError as error:
+            log.warning("%s: is a dispatcher running?", error)
+            detail = "API keys cannot be read just now, and nothing was accepted. Repeat the request."
+            raise ProblemError("redis_unavailable", detail, headers=SOON) from error
 
     def _remember(self, key_id: str, until: float, record: ApiKeyRecord) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from config.errors import KeyringError, SealBrokenError
 from ingress.door import Door
 from ingress.problems import ProblemError
+from ingress.projections import ForgottenError, read_projection
 from ingress.replies import fields_of
 from tasks.contracts.views import JobView, PaymentView
 
@@ -19,10 +20,10 @@ def read_job(door: Door, job_id: str, client_id: str) -> tuple[JobView, str] | N
 
     Raises:
         RedisAwayError: if Redis does not answer.
-        ProblemError: `view_unavailable`, if what lies there cannot be opened.
+        ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
     key = door.keyspace.job_view(job_id)
-    fields = fields_of(door.gate.ask_one("HGETALL", key))
+    fields = _fields(door, key)
     view = _job(door, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
@@ -32,10 +33,10 @@ def read_payment(door: Door, payment_id: str, client_id: str) -> tuple[PaymentVi
 
     Raises:
         RedisAwayError: if Redis does not answer.
-        ProblemError: `view_unavailable`, if what lies there cannot be opened.
+        ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
     key = door.keyspace.payment_view(payment_id)
-    fields = fields_of(door.gate.ask_one("HGETALL", key))
+    fields = _fields(door, key)
     view = _payment(door, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
@@ -55,6 +56,13 @@ def read_both(door: Door, job_id: str, payment_id: str, client_id: str) -> tuple
         job if job is not None and job.client_id == client_id else None,
         payment if payment is not None and payment.client_id == client_id else None,
     )
+
+
+def _fields(door: Door, key: str) -> Mapping[bytes, bytes]:
+    try:
+        return read_projection(door.gate, door.keyspace, key)
+    except ForgottenError as error:
+        raise ProblemError("view_unavailable", "The current state cannot be read just now.", headers=SOON) from error
 
 
 def _job(door: Door, key: str, fields: Mapping[bytes, bytes]) -> JobView | None:

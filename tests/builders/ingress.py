@@ -84,6 +84,7 @@ class Site:
         self.redis = redis.Redis.from_url(url)
         self.waiting = waiting_room(self.settings)
         self.app = app or create_app(self.settings, waiting=self.waiting)
+        self.redis.set(self.keyspace.epoch, 1)  # as the dispatcher does once it has filled Redis
         self.token = self.new_key()
 
     def new_key(self, client_id: str = "site", rate: float = 1000.0, burst: int = 1000) -> ApiKeyToken:

@@ -138,7 +138,7 @@ def test_everything_written_expires_but_the_journal(site: Site) -> None:
     site.post()
     lasting = {key for key in site.redis.scan_iter(f"{site.keyspace.prefix}*") if site.redis.ttl(key) == -1}
     names = {key.decode().removeprefix(site.keyspace.prefix).partition(":")[0] for key in lasting}
-    assert names == {"journal", "apikey"}
+    assert names == {"journal", "apikey", "epoch"}
 
 
 def test_a_script_that_fails_before_the_journal_entry_promises_nothing(site: Site) -> None:

@@ -72,6 +72,7 @@ def test_the_limited_user_can_do_all_the_ingress_does(limited: tuple[Site, redis
     assert site.post_event(b'{"id":"evt_1"}').status_code == 200
     assert site.get(first.json["job"]["links"]["self"]).status_code == 200
     assert site.get(first.json["payment"]["links"]["self"]).status_code == 200
+    assert site.get("/v1/jobs/job_" + "a" * 26).status_code == 404
     site.redis.set(site.keyspace.dispatcher_pulse, 1)
     assert site.get("/health/ready").status_code == 200
     project(site, first.json, "running", "processing")

@@ -17,5 +17,10 @@ def test_only_the_script_may_name_the_journal_for_reading() -> None:
     assert reading == ["(+eval +evalsha ~tg:journal ~tg:rate:* ~tg:idem:* ~tg:view:*)"]
 
 
+def test_the_projections_epoch_may_be_read_and_not_written() -> None:
+    rules = [rule for rule in ingress_acl(Keyspace("tg:")) if "tg:epoch" in rule]
+    assert rules == ["(+get %R~tg:pulse:dispatcher %R~tg:epoch)"]
+
+
 def test_a_prefix_is_taken_literally() -> None:
     assert any("~a\\*b\\[c\\]\\?journal" in rule for rule in ingress_acl(Keyspace("a*b[c]?")))
