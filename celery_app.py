@@ -47,7 +47,8 @@ def _log(**_: Any) -> None:
 
 
 @worker_init.connect
-def _open(**_: Any) -> None:
+def _open(sender: Any, **_: Any) -> None:
+    configure_logs(SETTINGS.log, str(sender.hostname).partition("@")[0])  # worker, webhooks or background
     bind_runtime(create_runtime(SETTINGS, "worker"))
 
 

@@ -34,6 +34,10 @@ class JournalRejectedError(TollgateError):
     """A journal entry is forged, broken or of an unknown kind."""
 
 
+class JournalNotReadableYetError(TollgateError):
+    """A journal entry needs a key, a version or a client that this process does not know yet."""
+
+
 class FenceLostError(TollgateError):
     """This attempt's lease was taken over: another attempt owns the job now, nothing was written."""
 

@@ -40,6 +40,11 @@ class Keyring:
         except KeyError:
             raise KeyringError(f"no key '{key_id}' in the key ring: add it back behind the current one") from None
 
+    @staticmethod
+    def could_name(key_id: str) -> bool:
+        """Tell whether this could be the id of a key that another ring has."""
+        return _KEY_ID.fullmatch(key_id) is not None
+
     def sign(self, message: bytes) -> tuple[str, bytes]:
         """Return the current key's id and its HMAC-SHA-256 of the message."""
         return self.current_id, hmac.digest(self.current, message, hashlib.sha256)

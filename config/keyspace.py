@@ -24,6 +24,11 @@ class Keyspace:
         return f"{self.prefix}journal.rejected"
 
     @property
+    def journal_waiting(self) -> str:
+        """The stream of entries that intake can't take yet: of an unknown key, kind, version or client."""
+        return f"{self.prefix}journal.waiting"
+
+    @property
     def epoch(self) -> str:
         """The projections' epoch; its absence tells the dispatcher that Redis has forgotten everything."""
         return f"{self.prefix}epoch"

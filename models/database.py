@@ -32,6 +32,7 @@ def create_database_engine(settings: DatabaseSettings, application: str) -> Engi
         max_overflow=0,
         pool_timeout=settings.pool_timeout,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text ends up in logs, its parameters must not
         connect_args={
             "connect_timeout": settings.connect_timeout,
             "application_name": f"tollgate {application}",

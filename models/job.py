@@ -23,6 +23,7 @@ JOB_MOVES = Moves(
     },
 )
 DUE_STATES = ("ready", "waiting", "checking")  # those that the dispatcher publishes when their time has come
+_DUE = one_of("state", DUE_STATES)
 VERDICTS = ("safe_to_replay", "reconcile_first", "never")
 
 
@@ -45,7 +46,8 @@ class Job(Base):
         CheckConstraint(one_of("state", JOB_MOVES.states), name="state"),
         CheckConstraint("verdict IS NULL OR " + one_of("verdict", VERDICTS), name="verdict"),
         CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
-        Index("ix_jobs_due", "next_run_at", postgresql_where=text(one_of("state", DUE_STATES))),
+        Index("ix_jobs_due", "next_run_at", postgresql_where=text(f"{_DUE} AND published_at IS NULL")),
+        Index("ix_jobs_published", "published_at", postgresql_where=text(_DUE)),
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
         Index("ix_jobs_unprojected", "id", postgresql_where=text("version > projected_version")),
         Index("ix_jobs_claimed", "queue", "claimed_publish"),

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, Instant, Recorded, one_of
 
 # applied: it changed or confirmed one of ours; foreign: it speaks of an object that is none of ours;
-# recorded: its type means nothing to us; unreadable: it was put aside for an operator.
-EVENT_OUTCOMES = ("applied", "foreign", "recorded", "unreadable")
+# recorded: its type means nothing to us. What can't be read at all has no row: its job is dead.
+EVENT_OUTCOMES = ("applied", "foreign", "recorded")
 
 
 class StripeEventRow(Base):

@@ -1,7 +1,7 @@
 """Reading the journal: entries are taken into PostgreSQL, committed, hinted at, and only then acknowledged."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ from celery import Celery
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from config.errors import DatabaseAwayError, JournalRejectedError
+from config.errors import DatabaseAwayError, JournalNotReadableYetError, JournalRejectedError
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.views import JobView
 from tasks.publisher import send
@@ -98,6 +98,8 @@ class Reader:
                 good.append((stream_id, entry, row))
             except JournalRejectedError as error:
                 self._reject(stream_id, fields, error)
+            except JournalNotReadableYetError as error:
+                self._set_aside(stream_id, fields, str(error))
         if good:
             self._commit(good)
         return len(entries)
@@ -111,8 +113,8 @@ class Reader:
             raise
         except Exception:
             if len(good) == 1:
-                # It stays pending, so it is neither lost nor in the way of the others.
                 LOG.exception("entry %s can't be taken in", good[0][1].job_id)
+                self._set_aside(good[0][0], good[0][1].to_fields(), "PostgreSQL refuses it")
                 return
             half = len(good) // 2
             self._commit(good[:half])
@@ -132,9 +134,11 @@ class Reader:
                 for entry in taken.reused
             ],
         )
+        self._correct_idempotency(taken)
         strange = {entry.job_id for entry in taken.strange}
-        for job_id in strange:
-            LOG.error("the client of %s is unknown to PostgreSQL: its entry stays in the journal", job_id)
+        for stream_id, entry, _ in good:
+            if entry.job_id in strange:
+                self._set_aside(stream_id, entry.to_fields(), f"its client {entry.client_id} is unknown to PostgreSQL")
         ids = [stream_id for stream_id, entry, _ in good if entry.job_id not in strange]
         if ids:
             self.redis.xack(keyspace.journal, GROUP, *ids)
@@ -142,6 +146,23 @@ class Reader:
             "journal taken in",
             extra={"new": len(taken.hints), "known": len(taken.known), "reused": len(taken.reused)},
         )
+
+    def _correct_idempotency(self, taken: Taken) -> None:
+        """Have Redis forget records that it made, having forgotten better ones, for bodies that are refused."""
+        if taken.reused:
+            keyspace = self.runtime.settings.redis.keyspace
+            self.redis.delete(*(keyspace.idempotency(entry.scope) for entry in taken.reused))
+
+    def _set_aside(self, stream_id: bytes, fields: Mapping[bytes, bytes] | Mapping[str, bytes], why: str) -> None:
+        """Move an entry to where it is neither lost nor in the way; `take_waiting` brings it back."""
+        LOG.error("journal entry %s waits: %s", stream_id.decode(), why)
+        keyspace = self.runtime.settings.redis.keyspace
+        kept: Any = fields
+        with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(keyspace.journal_waiting, kept)
+            pipeline.xack(keyspace.journal, GROUP, stream_id)
+            pipeline.xdel(keyspace.journal, stream_id)
+            pipeline.execute()
 
     def _reject(self, stream_id: bytes, fields: dict[bytes, bytes], error: JournalRejectedError) -> None:
         LOG.error("journal entry %s rejected: %s", stream_id.decode(), error)
@@ -151,6 +172,21 @@ class Reader:
             pipeline.xadd(keyspace.journal_rejected, rejected, maxlen=REJECTED_KEPT)
             pipeline.xack(keyspace.journal, GROUP, stream_id)
             pipeline.execute()
+
+
+def take_waiting(runtime: Runtime) -> int:
+    """Bring entries that waited for a key, version or client back into the journal; return how many.
+
+    What still can't be taken in will wait again.
+    """
+    keyspace = runtime.settings.redis.keyspace
+    waiting: Any = runtime.redis.xrange(keyspace.journal_waiting, count=runtime.settings.jobs.intake_batch)
+    for stream_id, fields in waiting:
+        with runtime.redis.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(keyspace.journal, fields)
+            pipeline.xdel(keyspace.journal_waiting, stream_id)
+            pipeline.execute()
+    return len(waiting)
 
 
 def publish(runtime: Runtime, app: Celery, hints: Sequence[Any]) -> bool:

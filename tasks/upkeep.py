@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from celery import Celery
 
-from tasks.intake import GROUP, publish
+from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
 from workers.jobs.publish import mark_due, mark_lost, overdue_queues
 from workers.jobs.rescue import rescue
@@ -18,6 +18,9 @@ LOG = logging.getLogger("tollgate.dispatcher")
 PULSE_SECONDS = 60  # a pulse older than this is no longer there
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
+WAITING_SECONDS = 30.0  # keys and versions arrive with restarts, clients with a command: minutes apart, not seconds
+PUBLISH_ROUNDS = 10  # of a long backlog at a time, so that rescue and repair are not kept waiting
+IDLE_CONSUMER_MS = 3_600_000  # a dispatcher that has read nothing for an hour is gone for good
 MILLISECONDS = 1000
 
 
@@ -42,6 +45,7 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
         Chore("republish", jobs.republish_grace / 2, lambda: publish_lost(runtime, app)),
         Chore("views", jobs.repair_interval, lambda: repair_views(runtime)),
         Chore("api keys", API_KEYS_SECONDS, lambda: repair_api_keys(runtime)),
+        Chore("waiting entries", WAITING_SECONDS, lambda: take_waiting(runtime)),
         Chore("trim", TRIM_SECONDS, lambda: trim(runtime, clock)),
     ]
 
@@ -61,9 +65,9 @@ def give_back(runtime: Runtime) -> None:
 
 
 def publish_due(runtime: Runtime, app: Celery) -> None:
-    """Hint at jobs whose time has come, until none is left or the broker is away."""
+    """Hint at jobs whose time has come, until none is left, the broker is away, or other chores should have a turn."""
     most = runtime.settings.jobs.publish_batch
-    while True:
+    for _ in range(PUBLISH_ROUNDS):
         with runtime.transaction() as session:
             hints = mark_due(session, most)
         if not publish(runtime, app, hints) or len(hints) < most:
@@ -97,6 +101,9 @@ def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
     if pending["pending"]:
         bounds.append(pending["min"].decode())
     runtime.redis.xtrim(journal, minid=min(bounds, key=_stream_order), approximate=True)
+    for consumer in runtime.redis.xinfo_consumers(journal, GROUP):
+        if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:
+            runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
 
 
 def _stream_order(stream_id: str) -> tuple[int, int]:

@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 from config.errors import DatabaseAwayError
 from config.settings import WorkerSettings
 from models.database import create_database_engine
-from workers.gateways.stripe import StripeGateway
+from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.redis_client import create_redis
-from workers.resilience.breaker import Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,11 @@ def _is_away(error: DBAPIError) -> bool:
 def create_runtime(settings: WorkerSettings, role: str) -> Runtime:
     """Open what a process of that role needs; nothing is connected until it is used."""
     stripe = settings.stripe
-    breaker = Breaker("stripe", failures=stripe.breaker_failures, reset=stripe.breaker_reset)
     return Runtime(
         name=f"{role}@{socket.gethostname()}:{os.getpid()}",
         settings=settings,
         engine=create_database_engine(settings.database, role),
         redis=create_redis(settings.redis),
-        stripe=StripeGateway(stripe, breaker),
+        stripe=StripeGateway(stripe, stripe_breaker(stripe)),
         random=random.SystemRandom().random,
     )

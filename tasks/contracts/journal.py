@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from config.errors import JournalRejectedError, KeyringError, SealBrokenError
+from config.errors import JournalNotReadableYetError, JournalRejectedError, KeyringError, SealBrokenError
 from config.keyring import Keyring
 from config.sealing import OpeningKeys, SealingKey, place
 
@@ -61,12 +61,17 @@ class JournalEntry:
 
         Raises:
             JournalRejectedError: if the MAC is wrong or the payload was not sealed for this very entry.
+            JournalNotReadableYetError: if a key is unknown here: keys are rotated one process after another.
         """
+        if self.mac_key_id not in macs.keys and macs.could_name(self.mac_key_id):
+            raise JournalNotReadableYetError(f"the MAC key '{self.mac_key_id}' of {self.job_id} is unknown here")
         if not macs.verifies(self.mac_key_id, self._message(), self.mac):
             raise JournalRejectedError(f"the MAC of {self.job_id} is wrong: the ingress did not write this entry")
         try:
             return keys.open(self.seal_key_id, self.sealed, payload_place(self.job_id, self.kind, self.client_id))
-        except (SealBrokenError, KeyringError) as error:
+        except KeyringError as error:
+            raise JournalNotReadableYetError(f"the payload of {self.job_id} cannot be opened yet: {error}") from error
+        except SealBrokenError as error:
             raise JournalRejectedError(f"the payload of {self.job_id} cannot be opened: {error}") from error
 
     def to_fields(self) -> dict[str, bytes]:

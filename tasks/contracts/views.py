@@ -15,9 +15,8 @@ from config.keyring import Keyring
 from config.sealing import place, seal, unseal
 
 FIRST_VERSION = 0  # of the view that the accept script writes; everything projected is newer
+# What ends a wait. `checking` does not: it is no outcome, and mostly becomes one within a second or two.
 FINAL_JOB_STATES = frozenset({"done", "refused", "dead", "cancelled"})
-# What ends a wait: a final state, or `checking`, which may take minutes.
-WAKING_JOB_STATES = FINAL_JOB_STATES | {"checking"}
 
 
 class SealedView:

@@ -125,9 +125,11 @@ class House:
         with self.runtime.transaction() as session:
             return take_in(session, [check_entry(settings, entries.stream_fields(entry)) for entry in taken])
 
-    def claim(self, *job_ids: str, lease: float = 15.0, worker: str = "test") -> list[JobRow]:
+    def claim(self, *job_ids: str, lease: float = 15.0, worker: str = "test", kind: str | None = None) -> list[JobRow]:
+        """Claim jobs of one kind, by default that of the first."""
+        kind = kind or str(self.job(job_ids[0])["kind"])
         with self.runtime.transaction() as session:
-            return claim(session, job_ids, worker=worker, lease=lease)
+            return claim(session, job_ids, kind=kind, worker=worker, lease=lease)
 
     def attempt(self, job_id: str, *, lease_ends: float = float("inf")) -> Attempt:
         """Claim a job for an attempt that a test carries on by hand."""

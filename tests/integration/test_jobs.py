@@ -328,12 +328,14 @@ TABLE: dict[type[Exception], Expected] = {
     errors.StripeError: WAITS,
     errors.SealBrokenError: WAITS,
     errors.KeyringError: WAITS,
-    errors.ContractError: WAITS,
+    errors.ContractError: DEAD,
     errors.IllegalMoveError: WAITS,
     errors.RedisAwayError: WAITS,
     errors.SettingsError: WAITS,
     errors.TollgateError: WAITS,
     errors.JournalRejectedError: WAITS,
+    errors.JournalNotReadableYetError: WAITS,
+    errors.JournalNotReadableYetError: WAITS,
     ValueError: WAITS,
     RecursionError: WAITS,
 }
@@ -349,8 +351,9 @@ def test_every_error_of_the_tree_has_its_row_in_the_table() -> None:
 @pytest.mark.parametrize("asked", [False, True], ids=["never asked", "asked before"])
 @pytest.mark.parametrize("error", TABLE, ids=lambda error: error.__name__)
 def test_an_error_makes_of_a_job_and_its_payment_what_it_proves(
-    house: House, error: type[Exception], asked: bool
+    shared_house: House, error: type[Exception], asked: bool
 ) -> None:
+    house = shared_house
     job_id, payment_id = taken(house)
     if asked:
         intend(house, job_id)
@@ -647,3 +650,21 @@ def test_an_event_that_is_unreadable_is_dead_at_once(house: House) -> None:
     house.take_in(entry)
     [result] = house.handle(entry.job_id)
     assert (result.state, house.job(entry.job_id)["verdict"]) == ("dead", "never")
+
+
+def test_a_hint_of_another_kind_claims_nothing(house: House) -> None:
+    job_id, _ = taken(house)
+    assert house.claim(job_id, kind="stripe.event") == []
+    assert house.job(job_id)["state"] == "ready"
+
+
+def test_a_job_that_a_restore_may_have_lost_is_never_called_failed_for_want_of_an_intent(house: House) -> None:
+    job_id, payment_id = taken(house)
+    house.sql(
+        "UPDATE jobs SET accepted_at = created_at - interval '7 hours',"
+        " expires_at = created_at - interval '1 hour' WHERE id = :id",
+        id=job_id,
+    )
+    result = house.create(job_id)
+    assert (result.state, house.job(job_id)["verdict"]) == ("dead", "reconcile_first")
+    assert house.payment(payment_id)["status"] == "checking"

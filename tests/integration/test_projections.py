@@ -19,6 +19,7 @@ from tests.builders.ingress import NOWHERE, PEPPER, Site, body
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import event
 from tests.polling import wait_until
+from workers.projections import repair
 from workers.projections.projector import Shown, _note, project, write
 from workers.projections.repair import repair_forgotten, repair_views
 from workers.redis_client import create_redis
@@ -84,7 +85,7 @@ def test_views_do_not_live_for_ever(house: House) -> None:
 # Waiting
 
 
-@pytest.mark.parametrize(("state", "wakes"), [("done", True), ("dead", True), ("checking", True), ("waiting", False)])
+@pytest.mark.parametrize(("state", "wakes"), [("done", True), ("dead", True), ("checking", False), ("waiting", False)])
 def test_who_waits_is_woken_by_what_ends_the_wait(house: House, state: str, wakes: bool) -> None:
     show(house, state, 1, 1)
     assert house.runtime.redis.exists(house.keyspace.waiters("job_1")) == int(wakes)

@@ -12,6 +12,7 @@ from config.errors import ContractError
 from workers.gateways.operations import OPERATION_METADATA
 
 T = TypeVar("T")
+LARGEST_AMOUNT = 2**63 - 1  # what PostgreSQL's bigint holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
         amount_refunded=refunded,
         disputed=disputed,
         decline_code=_text_or_none(decline, "decline_code") or _text_or_none(decline, "code"),
-        decline_message=_text_or_none(decline, "message"),
+        decline_message=_words_or_none(decline, "message"),
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
         created=_instant(fields, "created"),
     )
@@ -158,24 +159,27 @@ def _wrong(name: str, expected: str, value: object) -> ContractError:
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise _wrong(name, "text", value)
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise _wrong(name, "printable text", value)
     return value
 
 
 def _text_or_none(fields: Mapping[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else _text(fields, name)
+
+
+def _words_or_none(fields: Mapping[str, Any], name: str) -> str | None:
+    """Return text meant for people, which may hold any character and is never stored."""
     value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise _wrong(name, "text", value)
-    return value
+    return value if isinstance(value, str) else None
 
 
 def _whole(fields: Mapping[str, Any], name: str, default: int | None = None) -> int:
     value = fields.get(name)
     if value is None and default is not None:
         return default
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(name, "whole number", value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST_AMOUNT:
+        raise _wrong(name, "whole number that can be stored", value)
     return value
 
 

@@ -40,7 +40,8 @@ def run_batch(runtime: Runtime, job_ids: Sequence[str], service: BatchService[C]
         DatabaseAwayError: if PostgreSQL went away; the leases' end will make the jobs due again.
     """
     with runtime.transaction() as session:
-        jobs = claim(session, job_ids, worker=runtime.name, lease=runtime.settings.jobs.lease)
+        kind = service.contract.KIND.name
+        jobs = claim(session, job_ids, kind=kind, worker=runtime.name, lease=runtime.settings.jobs.lease)
     return _settle(runtime, jobs, service) if jobs else []
 
 

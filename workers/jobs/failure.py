@@ -54,7 +54,7 @@ def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callabl
     delay = backoff(
         job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random, retry_after=retry_after
     )
-    if isinstance(error, StripeOutcomeUnknownError) and job.attempts == 1:
+    if isinstance(error, StripeOutcomeUnknownError) and job.attempts == 1 and retry_after is None:
         return min(delay, FIRST_LOOK_SECONDS)
     return delay
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from config.errors import ContractError, JournalRejectedError
+from config.errors import ContractError, JournalNotReadableYetError, JournalRejectedError
 from config.settings import WorkerSettings
 from models.encrypted import encrypt_bytes
 from tasks.contracts.job import Kind
@@ -30,7 +30,7 @@ class Taken:
         hints: the messages to send, for jobs that are new.
         reused: entries whose idempotency key PostgreSQL knows with another body: to be shown as refused.
         known: ids of jobs that were there already.
-        strange: entries of clients that PostgreSQL does not know: kept in the journal until it does.
+        strange: entries of clients that PostgreSQL does not know: they wait until it does.
     """
 
     hints: list[Hint] = field(default_factory=list)
@@ -43,17 +43,22 @@ def check_entry(settings: WorkerSettings, fields: Mapping[bytes, bytes]) -> tupl
     """Open a stream entry and return it with its job row.
 
     Raises:
-        JournalRejectedError: if it is forged, broken, or of a kind or version that we don't know.
+        JournalRejectedError: if it is forged or broken.
+        JournalNotReadableYetError: if it is genuine, but of a key, kind or version that this process does not know:
+            the ingress was brought up to date first.
     """
     entry = JournalEntry.from_fields(fields)
     payload = entry.open(settings.journal_mac_keys, settings.journal_private_keys)
     try:
         contract = contract_of(entry.kind)
+    except ContractError as error:
+        raise JournalNotReadableYetError(f"{entry.job_id}: {error}") from error
+    if entry.version != contract.KIND.version:
+        raise JournalNotReadableYetError(f"{entry.job_id}: version {entry.version} of {entry.kind} is unknown")
+    try:
         contract.from_bytes(payload)
     except ContractError as error:
         raise JournalRejectedError(f"{entry.job_id}: {error}") from error
-    if entry.version != contract.KIND.version:
-        raise JournalRejectedError(f"{entry.job_id}: version {entry.version} of {entry.kind} is unknown")
     return entry, _row(settings, entry, contract.KIND, payload)
 
 

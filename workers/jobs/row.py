@@ -14,6 +14,8 @@ class JobRow:
     Args:
         fence: the number of this claim; every later write carries it.
         attempts: tries so far, this one included.
+        taken_in_late: whether its row is much younger than its acceptance: a restored database may have forgotten
+            what Stripe was asked.
         expired: whether its kind's maximum age had passed, by PostgreSQL's clock.
         intent_age: seconds since the first intent was committed, None if there is none.
     """
@@ -31,6 +33,7 @@ class JobRow:
     intent: str | None
     intent_generation: int
     intent_age: float | None
+    taken_in_late: bool
     expired: bool
     accepted_at: dt.datetime
 

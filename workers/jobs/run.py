@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from config.errors import ContractError, DatabaseAwayError, FenceLostError, TollgateError
+from config.errors import DatabaseAwayError, FenceLostError, SealBrokenError, TollgateError
 from config.logs import bind
 from models.encrypted import decrypt_bytes
 from tasks.contracts.job import Contract
@@ -56,7 +56,7 @@ def run_job(runtime: Runtime, job_id: str, service: Service[C]) -> Result:
     read_before_claim = time.monotonic()
     lease = runtime.settings.jobs.lease
     with runtime.transaction() as session:
-        jobs = claim(session, [job_id], worker=runtime.name, lease=lease)
+        jobs = claim(session, [job_id], kind=service.contract.KIND.name, worker=runtime.name, lease=lease)
         if not jobs:
             state = states(session, [job_id]).get(job_id, "unknown")
             return Result(job_id, state, f"nothing to do: the job is {state}")
@@ -79,7 +79,7 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
         outcome = too_late(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
         LOG.warning("attempt %d: %s", job.fence, error, extra={"error": describe(error)})
     except Exception as error:
-        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = too_late(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
         LOG.exception("attempt %d failed unexpectedly", job.fence)
     return _conclude(runtime, job, service, contract, outcome)
 
@@ -119,8 +119,8 @@ def too_late(runtime: Runtime, job: JobRow) -> Outcome | None:
         "dead",
         problem={"code": "gave_up", "detail": f"Tollgate gave up: {message}"},
         error={"type": "GaveUp", "message": message},
-        # Without an intent Stripe was never asked, so asking again is safe.
-        verdict="safe_to_replay" if job.intent is None else "reconcile_first",
+        # Without an intent Stripe was never asked, so asking again is safe; unless a restore took the intent with it.
+        verdict="safe_to_replay" if job.intent is None and not job.taken_in_late else "reconcile_first",
     )
 
 
@@ -132,6 +132,6 @@ def open_payload(runtime: Runtime, job: JobRow, contract: type[C]) -> C:
         SealBrokenError: if it was changed or moved in the database.
     """
     if not job.payload:
-        raise ContractError(f"job {job.id} has no payload")
+        raise SealBrokenError(f"job {job.id} has no payload")
     plaintext = decrypt_bytes(runtime.settings.encryption_keys, "jobs", "payload", job.id, job.payload)
     return contract.from_bytes(plaintext)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.errors import DatabaseAwayError
-from tasks.contracts.views import WAKING_JOB_STATES, JobView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
 from workers.projections.job_views import read_job_views
 from workers.projections.payment_views import read_payment_views
 from workers.runtime import Runtime
@@ -93,7 +93,7 @@ def write(runtime: Runtime, shown: Sequence[Shown]) -> int:
     woken = [
         settings.redis.keyspace.waiters(view.id)
         for view in shown
-        if isinstance(view.view, JobView) and view.view.state in WAKING_JOB_STATES
+        if isinstance(view.view, JobView) and view.view.state in FINAL_JOB_STATES
     ]
     arguments: list[bytes | int] = [len(shown), settings.view_seconds, WAITERS_SECONDS]
     for view in shown:

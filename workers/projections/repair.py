@@ -11,25 +11,35 @@ from workers.projections.projector import current_epoch, project
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.projections")
-REPAIR_BATCH = 200  # rows per round and table, so that a long repair does not starve the rest
+REPAIR_BATCH = 500  # rows of a table that are read, sealed and written together
+REPAIR_ROUNDS = 10  # batches at a time, so that a long repair does not starve the rest
+STEP = 2_000  # rows that are marked in one transaction
 # A worker shows its own commit within milliseconds; only what it could not show is left for the dispatcher.
 WORKER_SECONDS = 1.0
 
 _BEHIND = {
     table: text(f"""
 SELECT id FROM {table} WHERE version > projected_version
-    AND updated_at < clock_timestamp() - make_interval(secs => :grace) LIMIT :most
+    AND updated_at < clock_timestamp() - make_interval(secs => :grace)
+    ORDER BY updated_at DESC LIMIT :most
 """)  # noqa: S608 - built of constants
     for table in ("jobs", "payments")
 }
-_ALL_BEHIND = {
+# By the primary key and in steps that commit, so that a large table costs neither the statement's time limit nor locks
+# that workers wait for.
+_BEHIND_AGAIN = {
     table: text(f"""
-WITH behind AS (
-    SELECT id FROM {table} WHERE projected_version > 0 AND projected_version <= version
+WITH step AS (
+    SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :most
+), behind AS (
+    SELECT {table}.id FROM {table} JOIN step USING (id)
+    WHERE projected_version > 0 AND projected_version <= version
         AND updated_at > clock_timestamp() - make_interval(secs => :seconds)
-    ORDER BY id FOR NO KEY UPDATE
+    ORDER BY {table}.id FOR NO KEY UPDATE OF {table}
+), marked AS (
+    UPDATE {table} SET projected_version = 0 FROM behind WHERE {table}.id = behind.id
 )
-UPDATE {table} SET projected_version = 0 FROM behind WHERE {table}.id = behind.id
+SELECT max(id) FROM step
 """)  # noqa: S608 - built of constants
     for table in ("jobs", "payments")
 }
@@ -38,10 +48,16 @@ UPDATE {table} SET projected_version = 0 FROM behind WHERE {table}.id = behind.i
 def repair_views(runtime: Runtime) -> int:
     """Show again what Redis shows too old; return how many views were written."""
     parameters = {"grace": WORKER_SECONDS, "most": REPAIR_BATCH}
-    with runtime.transaction() as session:
-        jobs = list(session.scalars(_BEHIND["jobs"], parameters))
-        payments = list(session.scalars(_BEHIND["payments"], parameters))
-    return _show(runtime, jobs, payments) if jobs or payments else 0
+    written = 0
+    for _ in range(REPAIR_ROUNDS):
+        with runtime.transaction() as session:
+            jobs = list(session.scalars(_BEHIND["jobs"], parameters))
+            payments = list(session.scalars(_BEHIND["payments"], parameters))
+        round_written = _show(runtime, jobs, payments) if jobs or payments else 0
+        written += round_written
+        if round_written == 0 or max(len(jobs), len(payments)) < REPAIR_BATCH:
+            break
+    return written
 
 
 def _show(runtime: Runtime, jobs: Sequence[str], payments: Sequence[str]) -> int:
@@ -69,12 +85,20 @@ def repair_forgotten(runtime: Runtime) -> bool:
         epoch = current_epoch(session)
         if shown is not None and int(shown) == epoch:
             return False
-        for table in ("jobs", "payments"):
-            session.execute(_ALL_BEHIND[table], {"seconds": runtime.settings.view_seconds})
     repair_api_keys(runtime)
+    for table in ("payments", "jobs"):
+        _mark_all_behind(runtime, table)
     runtime.redis.set(key, epoch)
     LOG.warning("Redis did not show epoch %d: all views are written again", epoch)
     return True
+
+
+def _mark_all_behind(runtime: Runtime, table: str) -> None:
+    after: str | None = ""
+    while after is not None:
+        with runtime.transaction() as session:
+            parameters = {"after": after, "most": STEP, "seconds": runtime.settings.view_seconds}
+            after = session.execute(_BEHIND_AGAIN[table], parameters).scalar_one()
 
 
 def repair_api_keys(runtime: Runtime) -> int:

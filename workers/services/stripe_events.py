@@ -59,23 +59,34 @@ def parse_event(body: bytes) -> Event:
         event = json.loads(body)
         fields = dict(event["data"]["object"])
         created = dt.datetime.fromtimestamp(event["created"], dt.UTC)
-        identity, kind = str(event["id"]), str(event["type"])
+        identity, kind = _name(event["id"]), _name(event["type"])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ContractError(f"the body is no Stripe event: {type(error).__name__}") from None
     metadata = fields.get("metadata")
     operation = parse_operation(str(metadata.get("tollgate_operation", ""))) if isinstance(metadata, dict) else None
     is_intent = fields.get("object") == "payment_intent"
-    named = fields.get("id") if is_intent else fields.get("payment_intent")
-    object_id = fields.get("id")
+    object_id = _name_or_none(fields.get("id"))
+    named = object_id if is_intent else _name_or_none(fields.get("payment_intent"))
     return Event(
         id=identity,
         type=kind,
         created=created,
         fields=fields,
-        object_id=object_id if isinstance(object_id, str) else None,
+        object_id=object_id,
         operation_subject=operation[0] if operation and operation[0].startswith("pay_") else None,
-        payment_intent_id=named if isinstance(named, str) else None,
+        payment_intent_id=named,
     )
+
+
+def _name(value: object) -> str:
+    # Stripe's ids and types are plain words; anything else is no event, and may be text that PostgreSQL refuses.
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(type(value).__name__)
+    return value
+
+
+def _name_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRow, StripeEvent]]) -> list[Outcome]:
@@ -92,7 +103,10 @@ def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRo
     for job, event in sorted(
         readable, key=lambda each: (each[1].created, not each[1].type.startswith("payment_intent."))
     ):
-        outcomes[job.id] = _apply(session, runtime, job, event, payments)
+        try:
+            outcomes[job.id] = _apply(session, runtime, job, event, payments)
+        except ContractError as error:
+            outcomes[job.id] = _unreadable(error)
     return [outcomes[job.id] for job, _ in items]
 
 

@@ -74,7 +74,9 @@ def apply_payment_intent(
     payment.amount_received = max(payment.amount_received, snapshot.amount_received)
     payment.stripe_charge_id = snapshot.charge_id or payment.stripe_charge_id
     if snapshot.amount_refunded is not None:
-        payment.amount_refunded = max(payment.amount_refunded, snapshot.amount_refunded)
+        # Only a fetch can tell that a refund failed after all: then the amount falls again.
+        known = 0 if authoritative else payment.amount_refunded
+        payment.amount_refunded = max(known, snapshot.amount_refunded)
     if snapshot.disputed is not None:
         payment.disputed = snapshot.disputed
     if snapshot.client_secret is not None and payment.client_secret is None:

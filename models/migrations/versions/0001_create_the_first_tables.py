@@ -173,6 +173,13 @@ def upgrade() -> None:
         "jobs",
         ["next_run_at"],
         unique=False,
+        postgresql_where=sa.text("state IN ('ready', 'waiting', 'checking') AND published_at IS NULL"),
+    )
+    op.create_index(
+        "ix_jobs_published",
+        "jobs",
+        ["published_at"],
+        unique=False,
         postgresql_where=sa.text("state IN ('ready', 'waiting', 'checking')"),
     )
     op.create_index(
@@ -278,9 +285,7 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.CheckConstraint(
-            "outcome IN ('applied', 'foreign', 'recorded', 'unreadable')", name=op.f("ck_stripe_events_outcome")
-        ),
+        sa.CheckConstraint("outcome IN ('applied', 'foreign', 'recorded')", name=op.f("ck_stripe_events_outcome")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_stripe_events_job_id")),
         sa.ForeignKeyConstraint(["payment_id"], ["payments.id"], name=op.f("fk_stripe_events_payment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stripe_events")),
@@ -313,9 +318,8 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_unprojected", table_name="jobs", postgresql_where=sa.text("version > projected_version"))
     op.drop_index(op.f("ix_jobs_subject_id"), table_name="jobs")
     op.drop_index("ix_jobs_leases", table_name="jobs", postgresql_where=sa.text("state = 'running'"))
-    op.drop_index(
-        "ix_jobs_due", table_name="jobs", postgresql_where=sa.text("state IN ('ready', 'waiting', 'checking')")
-    )
+    op.drop_index("ix_jobs_published", table_name="jobs")
+    op.drop_index("ix_jobs_due", table_name="jobs")
     op.drop_index("ix_jobs_claimed", table_name="jobs")
     op.drop_table("jobs")
     op.drop_table("customers")
