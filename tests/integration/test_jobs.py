@@ -328,7 +328,7 @@ TABLE: dict[type[Exception], Expected] = {
     errors.StripeError: WAITS,
     errors.SealBrokenError: WAITS,
     errors.KeyringError: WAITS,
-    errors.ContractError: DEAD,
+    errors.ContractError: WAITS,
     errors.IllegalMoveError: WAITS,
     errors.RedisAwayError: WAITS,
     errors.SettingsError: WAITS,
