@@ -11,7 +11,7 @@ from ingress.headers import wait_seconds
 from ingress.problems import ProblemError
 from ingress.views import read_job
 from ingress.waiting import LONGEST_WAIT
-from tasks.contracts.views import WAKING_JOB_STATES, JobView
+from tasks.contracts.views import FINAL_JOB_STATES, JobView
 
 JOB_ID = re.compile(r"job_[a-z2-7]{26}")
 
@@ -46,7 +46,7 @@ class Latest:
 
     def is_over(self) -> bool:
         """Tell whether there is nothing more to wait for."""
-        return self.view.state in WAKING_JOB_STATES
+        return self.view.state in FINAL_JOB_STATES
 
     def read(self) -> bool:
         """Read the view again and tell whether there is nothing more to wait for."""

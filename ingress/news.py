@@ -6,7 +6,7 @@ from config.errors import RedisAwayError
 from ingress.door import Door
 from ingress.problems import ProblemError
 from ingress.views import read_both
-from tasks.contracts.views import WAKING_JOB_STATES, JobView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class News:
 
     def is_over(self) -> bool:
         """Tell whether there is nothing more to wait for."""
-        return self.job.state in WAKING_JOB_STATES
+        return self.job.state in FINAL_JOB_STATES
 
     def read(self) -> bool:
         """Read the views again and tell whether there is nothing more to wait for.

@@ -48,8 +48,10 @@ def _create_payment_intent() -> Operation:
         "parameters": [_idempotency_key(), _prefer(), *_common()],
         "requestBody": {"required": True, "content": {"application/json": {"schema": PaymentIntentSchema}}},
         "responses": {
-            "200": _json("The outcome is there; the job may have been refused: see its status", accepted, headers),
-            "202": _json("Accepted, and kept", accepted, headers),
+            "200": _json(
+                "The outcome is there, and final; the job may have been refused: see its status", accepted, headers
+            ),
+            "202": _json("Accepted, and kept; the outcome is not there yet", accepted, headers),
             **_problems(
                 *KEYED,
                 "malformed_body",

@@ -69,8 +69,8 @@ class JobSchema(Answer):
     object = _text("Always `job`", validate=validate.Equal("job"))
     kind = _text("What it does", "payments.create")
     status = _text(
-        "`done`, `refused`, `dead` and `cancelled` are final; `checking`: the outcome is being found out, and may take "
-        "minutes. `refused` and `dead` come with a problem.",
+        "`done`, `refused`, `dead` and `cancelled` are final; `checking`: the outcome is being found out, mostly "
+        "within seconds, and a wait goes on. `refused` and `dead` come with a problem.",
         validate=validate.OneOf(JOB_STATES),
     )
     payment = _text("The id of the payment it is about", allow_none=True)

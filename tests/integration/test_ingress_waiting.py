@@ -66,10 +66,17 @@ def test_an_outcome_from_before_the_wait_is_not_missed(site: Site) -> None:
     assert time.monotonic() - started < SOON
 
 
-def test_checking_ends_a_wait(site: Site) -> None:
+def test_checking_is_no_outcome_and_does_not_end_a_wait(site: Site) -> None:
     first = site.post(key="k").json
     project(site, first, "checking", "checking")
-    assert site.post(key="k", headers=WAIT).json["job"]["status"] == "checking"
+    repeated = site.post(key="k")
+    assert (repeated.status_code, repeated.json["job"]["status"]) == (202, "checking")
+    waiting = Waiting(lambda: site.post(key="k", headers=WAIT))
+    wait_until(site.waiters, "the request waits")
+    project(site, first, "done", "requires_confirmation", version=2)
+    wake(site, first["job"]["id"])
+    answer = waiting.result()
+    assert (answer.status_code, answer.json["job"]["status"]) == (200, "done")
 
 
 def test_news_that_is_no_outcome_does_not_end_it(site: Site) -> None:

@@ -116,7 +116,7 @@ def test_all_who_wait_are_woken_once_and_the_view_can_be_read_by_then(shop: Hous
 
 def test_a_waiters_stream_is_short_and_expires(house: House) -> None:
     for version in range(1, 5):
-        show(house, "checking", 1, version)
+        show(house, "done", 1, version)
     assert house.runtime.redis.xlen(house.keyspace.waiters("job_1")) == 1
     ttl: Any = house.runtime.redis.ttl(house.keyspace.waiters("job_1"))
     assert 0 < ttl <= 60

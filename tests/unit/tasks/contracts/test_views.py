@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from config.errors import KeyringError, SealBrokenError
 from config.keyring import Keyring
-from tasks.contracts.views import FINAL_JOB_STATES, FIRST_VERSION, WAKING_JOB_STATES, JobView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, FIRST_VERSION, JobView, PaymentView
 
 RING = Keyring("v2", {"v2": bytes(range(32)), "v1": bytes(range(1, 33))})
 KEY = "tg:view:job_1"
@@ -80,9 +80,8 @@ def test_everything_projected_is_newer_than_what_the_accept_script_writes() -> N
     assert FIRST_VERSION == 0
 
 
-def test_a_wait_ends_with_every_final_state_and_with_checking() -> None:
-    assert FINAL_JOB_STATES | {"checking"} == WAKING_JOB_STATES
-    assert "checking" not in FINAL_JOB_STATES
+def test_a_wait_ends_with_outcomes_only() -> None:
+    assert {"done", "refused", "dead", "cancelled"} == FINAL_JOB_STATES
 
 
 def test_a_view_is_frozen() -> None:
