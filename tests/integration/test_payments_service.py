@@ -370,3 +370,16 @@ def test_nothing_personal_of_a_payment_lies_readable_in_its_rows(shop: House) ->
     assert payment_id in dumped
     for canary in ("Ada", "canary", "203.0.113", "Mozilla", "First aid", "first-aid", "_secret_"):
         assert canary not in dumped
+
+
+def test_a_customer_that_was_deleted_at_stripe_is_made_anew_and_remembered(shop: House, stripe: Simulator) -> None:
+    email = f"{new_key()}@example.org"
+    first, _ = accepted(shop, customer_email=email)
+    assert shop.create(first).state == "done"
+    shop.sql("UPDATE customers SET stripe_id = 'cus_gone' WHERE stripe_id IS NOT NULL")
+    for _ in range(2):  # and the next payment goes the usual way again
+        job_id, payment_id = accepted(shop, customer_email=email)
+        assert shop.create(job_id).state == "done"
+        assert_one(shop, stripe, payment_id)
+    customer = shop.one("SELECT stripe_id FROM customers WHERE stripe_id LIKE 'cus_%'")
+    assert customer["stripe_id"] != "cus_gone"

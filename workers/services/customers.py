@@ -92,8 +92,26 @@ def _create(attempt: Attempt, customer: KnownCustomer) -> str:
     found = stripe.find_customer(email=customer.email, operation=operation)
     if found is not None:
         return found
+    return _create_anew(attempt, customer)
+
+
+def replace(attempt: Attempt, customer: KnownCustomer) -> str:
+    """Make the customer at Stripe anew, since the one we know is gone there, and remember the new id.
+
+    Raises:
+        StripeError: as the gateway does.
+        FenceLostError: if another attempt owns the job now.
+    """
+    stripe_id = _create_anew(attempt, customer)
+    with attempt.transaction() as session:
+        session.execute(update(Customer).where(Customer.id == customer.id).values(stripe_id=stripe_id))
+    return stripe_id
+
+
+def _create_anew(attempt: Attempt, customer: KnownCustomer) -> str:
+    operation = operation_name(customer.id, "create", 1)
     attempt.before_call()
-    return stripe.create_customer(
+    return attempt.runtime.stripe.create_customer(
         name=customer.name,
         email=customer.email,
         operation=operation,

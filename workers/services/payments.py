@@ -24,6 +24,7 @@ from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked, move
 
 VERB = "create"
+OBJECT_MISSING = "resource_missing"  # https://docs.stripe.com/error-codes#resource-missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,34 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     """
     customer = _prepare(attempt, request)
     stripe_customer = customers.at_stripe(attempt, customer)
-    if attempt.job.intent is None:
-        made = _Made(_ask(attempt, request, stripe_customer, generation=1), "response")
-    else:
-        made = _look(attempt, request, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+    try:
+        made = _make(attempt, request, stripe_customer)
+    except StripeInvalidError as error:
+        if error.code != OBJECT_MISSING or customer.stripe_id is None:
+            raise
+        made = _make_for_new_customer(attempt, request, customer)
     return done(
         lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
     )
+
+
+def _make(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:
+    if attempt.job.intent is None:
+        return _Made(_ask(attempt, request, stripe_customer, generation=1), "response")
+    return _look(attempt, request, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+
+
+def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> _Made:
+    """Make the PaymentIntent for a customer made anew, since the one we know was deleted in Stripe's dashboard.
+
+    Stripe's refusal proves that nothing was made under the key so far; the next generation of it names what is asked
+    now, for other parameters under the old one would be refused.
+    """
+    stripe_customer = customers.replace(attempt, customer)
+    generation = attempt.job.intent_generation + 1
+    with attempt.transaction() as session:
+        attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
+    return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
 
 
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
