@@ -22,7 +22,7 @@ def main() -> int:
     try:
         settings = load_ingress()
     except SettingsError as error:
-        sys.stderr.write(f"ingress: {error}\n")
+        sys.stderr.write(f"Error: {error}\n")
         return os.EX_CONFIG
     configure_logs(settings.log, PROCESS)
     server(settings).serve()

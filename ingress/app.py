@@ -46,6 +46,7 @@ def create_app(
     door = Door(settings, gate, ApiKeys(settings, gate), waiting or waiting_room(settings), clock)
     app = Flask("ingress", static_folder=None)
     app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False  # else `//` is redirected, to whatever the Host header names
     answer_failures(app)
     _frame(app, settings, versions)
     for routes in (payments(door), jobs(door), webhooks(door), health(door), pages()):

@@ -17,6 +17,7 @@ from config.card_numbers import contains_card_number
 from ingress.problems import FieldError, ProblemError
 
 MAXIMUM_BYTES = 64 * 1024
+IDENTITY = "identity"  # RFC 9110, section 12.5.3: no encoding at all
 MAXIMUM_DEPTH = 16  # the deepest body that is understood has three levels
 MAXIMUM_INTEGER = 2**63 - 1  # what PostgreSQL's bigint holds
 MAXIMUM_DIGITS = len(str(MAXIMUM_INTEGER))
@@ -66,6 +67,8 @@ def read_json(request: Request) -> dict[str, Any]:
     """
     if request.mimetype != "application/json" or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise ProblemError("unsupported_media_type", "The body must be JSON in UTF-8: Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", IDENTITY).strip().lower() not in {IDENTITY, ""}:
+        raise ProblemError("unsupported_media_type", "The body must not be compressed: leave Content-Encoding out.")
     return parse_object(read_body(request, MAXIMUM_BYTES))
 
 

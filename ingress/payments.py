@@ -1,6 +1,7 @@
 """Payments: asked for by POST /v1/payment-intents, read at GET /v1/payments/{id}."""
 
 import json
+import logging
 import re
 
 from flask import Blueprint, Response, g, request
@@ -24,6 +25,8 @@ from tasks.contracts.views import JobView, PaymentView
 ROUTE = "payment-intents"
 PAYMENT_ID = re.compile(r"pay_[a-z2-7]{26}")
 SCHEMA = PaymentIntentSchema()
+
+log = logging.getLogger(__name__)
 
 
 def payments(door: Door) -> Blueprint:
@@ -63,6 +66,10 @@ def payments(door: Door) -> Blueprint:
                     door.keyspace.payment_view(payment_id): payment,
                 },
             ),
+        )
+        log.info(
+            "accepted a payment intent",
+            extra={"job_id": job_id, "payment_id": payment_id, "replayed": receipt.replayed},
         )
         return _answer(door, job, payment, receipt)
 

@@ -48,7 +48,10 @@ _ALL = (
     ProblemKind("method_not_allowed", 405, "This method is not for this address", "Use a method named in Allow."),
     ProblemKind("body_too_large", 413, "The body is too large", "Send a smaller body: the detail names the limit."),
     ProblemKind(
-        "unsupported_media_type", 415, "The body is not declared as JSON", "Send Content-Type: application/json."
+        "unsupported_media_type",
+        415,
+        "The body is not declared as plain JSON",
+        "Send Content-Type: application/json, and no Content-Encoding.",
     ),
     ProblemKind("validation_failed", 422, "A field is not acceptable", "Correct the fields that `errors` names."),
     ProblemKind(

@@ -1,6 +1,7 @@
 """Stripe's webhooks: checked by their raw bytes, kept as jobs, and answered. What they say is the workers' business."""
 
 import json
+import logging
 import re
 import threading
 from typing import Any
@@ -21,6 +22,8 @@ CLIENT = "stripe"
 ROUTE = "webhooks/stripe"
 EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,251}")  # 255 characters, the most that Stripe's ids have
 MAXIMUM_DEPTH = 200  # far deeper than any object of Stripe's; Python's parser recurses
+
+log = logging.getLogger(__name__)
 
 
 def webhooks(door: Door) -> Blueprint:
@@ -48,10 +51,11 @@ def webhooks(door: Door) -> Blueprint:
         # Over the id alone: a redelivered body differs in `pending_webhooks`, and is the same event.
         fingerprint = identity.fingerprint(settings.identity_key, event_id.encode())
         event = StripeEvent(body)
-        accept(
+        job_id = identity.job_id(settings.identity_key, CLIENT, ROUTE, event_id, fingerprint)
+        receipt = accept(
             door,
             Submission(
-                job_id=identity.job_id(settings.identity_key, CLIENT, ROUTE, event_id, fingerprint),
+                job_id=job_id,
                 kind=event.KIND.name,
                 version=event.KIND.version,
                 client_id=CLIENT,
@@ -63,6 +67,7 @@ def webhooks(door: Door) -> Blueprint:
                 payload=event.to_bytes(),
             ),
         )
+        log.info("accepted an event", extra={"job_id": job_id, "event_id": event_id, "replayed": receipt.replayed})
         return json_answer({"received": True})
 
     return routes

@@ -56,11 +56,16 @@ def test_nothing_personal_can_be_read_in_redis(site: Site) -> None:
         assert secret not in held
 
 
-def test_a_repeat_gets_the_same_answer_and_adds_nothing(site: Site) -> None:
+def test_a_repeat_gets_the_same_answer_and_adds_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     first = site.post()
     again = site.post(dict(reversed(body().items())))
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
+    lines = [record.__dict__ for record in caplog.records if "payment_id" in record.__dict__]
+    assert [line["replayed"] for line in lines] == [False, True]
+    assert {line["job_id"] for line in lines} == {first.json["job"]["id"]}
+    assert {line["payment_id"] for line in lines} == {first.json["payment"]["id"]}
     assert (again.status_code, again.json) == (first.status_code, first.json)
     assert len(site.journal()) == 1
 

@@ -62,6 +62,13 @@ def test_a_bad_body_is_a_problem(site: Site, data: bytes, content_type: str, sta
         assert all({"field", "code", "message"} == set(error) for error in answer.json["errors"])
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_by_name(site: Site, encoding: str) -> None:
+    answer = post(site, GOOD, **{"Content-Encoding": encoding})
+    assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+    assert post(site, b"{}", **{"Content-Encoding": "Identity"}).status_code == 422
+
+
 def test_a_chunked_body_is_not_read_beyond_the_limit(site: Site) -> None:
     class Endless:
         read_bytes = 0
@@ -142,6 +149,8 @@ def test_a_malformed_id_is_not_found(site: Site, job_id: str) -> None:
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/health//live", 404, "not_found"),
+        ("POST", "/v1//payment-intents", 404, "not_found"),
         ("DELETE", "/v1/payment-intents", 405, "method_not_allowed"),
         ("GET", "/v1/payment-intents", 405, "method_not_allowed"),
         ("POST", "/health/live", 405, "method_not_allowed"),

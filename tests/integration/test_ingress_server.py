@@ -116,10 +116,13 @@ def web(redis_url: str, redis_prefix: str, tmp_path: Path) -> Iterator[Web]:
 
 def test_it_accepts_and_logs_one_json_line_each_with_its_id(web: Web) -> None:
     assert web.post("k", **{"X-Request-Id": "mine"}) == 202
-    text = wait_until(lambda: web.log.read_text() if "mine" in web.log.read_text() else "", "the line")
+    text = wait_until(lambda: web.log.read_text() if "intents 202" in web.log.read_text() else "", "the line")
     lines = [json.loads(line) for line in text.splitlines()]
-    (line,) = [line for line in lines if line.get("request_id") == "mine"]
+    accepted, line = [line for line in lines if line.get("request_id") == "mine"]
     assert (line["message"], line["process"]) == ("POST /v1/payment-intents 202", "web")
+    (entry,) = web.site.journal()
+    named = {name: accepted[name] for name in ("job_id", "payment_id", "replayed")}
+    assert named == {"job_id": entry.job_id, "payment_id": entry.subject_id, "replayed": False}
 
 
 def test_its_own_name_does_not_stand_in_its_answers(web: Web) -> None:
@@ -194,3 +197,4 @@ def test_wrong_settings_end_it_with_one_line_that_names_the_variable(name: str, 
     )
     assert done.returncode == CONFIGURATION_WRONG
     assert (done.stderr.count("\n"), name in done.stderr) == (1, True)
+    assert done.stderr.startswith("Error: ")
