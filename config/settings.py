@@ -186,6 +186,13 @@ def load_worker() -> WorkerSettings:
     with Reader() as read:
         environment = _environment(read)
         redis = _redis(read)
+        stripe, jobs = _stripe(read, environment), _jobs(read)
+        if jobs.lease <= stripe.connect_timeout + stripe.read_timeout:
+            # A second worker would take the job over while the first still waits for Stripe.
+            raise SettingsError(
+                "TOLLGATE_JOB_LEASE_SECONDS must be more than TOLLGATE_STRIPE_CONNECT_TIMEOUT and "
+                "TOLLGATE_STRIPE_READ_TIMEOUT together"
+            )
         return WorkerSettings(
             environment=environment,
             log=_log(read),
@@ -193,8 +200,8 @@ def load_worker() -> WorkerSettings:
             broker_url=_broker(read, redis.url),
             concurrency=read.whole("TOLLGATE_WORKER_THREADS", 32, low=1),
             database=_database(read),
-            stripe=_stripe(read, environment),
-            jobs=_jobs(read),
+            stripe=stripe,
+            jobs=jobs,
             journal_mac_keys=read.ring("TOLLGATE_JOURNAL_MAC_KEYS"),
             journal_private_keys=OpeningKeys(read.ring("TOLLGATE_JOURNAL_PRIVATE_KEYS")),
             view_keys=read.ring("TOLLGATE_VIEW_KEYS"),

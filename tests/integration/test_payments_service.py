@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config import errors
-from models.encrypted import decrypt
+from models.encrypted import decrypt, encrypt
 from tests.builders.entries import new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.simulator import Simulator
@@ -383,3 +383,19 @@ def test_a_customer_that_was_deleted_at_stripe_is_made_anew_and_remembered(shop:
         assert_one(shop, stripe, payment_id)
     customer = shop.one("SELECT stripe_id FROM customers WHERE stripe_id LIKE 'cus_%'")
     assert customer["stripe_id"] != "cus_gone"
+
+
+def test_a_restored_database_that_names_a_customer_otherwise_still_gets_the_payment_made(
+    shop: House, stripe: Simulator
+) -> None:
+    email = f"{new_key()}@example.org"
+    first, _ = accepted(shop, customer_email=email)
+    assert shop.create(first).state == "done"
+    shop.sql("UPDATE customers SET stripe_id = NULL")
+    restored, payment_id = accepted(shop, customer_email=email, customer_name="A. Lovelace")
+    ring = shop.runtime.settings.encryption_keys
+    [customer] = shop.sql("SELECT id FROM customers")
+    name = encrypt(ring, "customers", "name", customer["id"], "A. Lovelace")
+    shop.sql("UPDATE customers SET name = :name", name=name)
+    assert shop.create(restored).state == "done"
+    assert_one(shop, stripe, payment_id)

@@ -2,19 +2,22 @@
 
 import hashlib
 import hmac
+import logging
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config.errors import StripeOutcomeUnknownError
+from config.errors import StripeKeyReusedError, StripeOutcomeUnknownError
 from config.settings import WorkerSettings
 from models.customer import Customer
 from models.encrypted import decrypt, encrypt
 from tasks.contracts.identity import derived_id
 from workers.gateways.stripe import idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
+
+LOG = logging.getLogger("tollgate.customers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,12 @@ def _create(attempt: Attempt, customer: KnownCustomer) -> str:
         return stripe.create_customer(
             name=customer.name, email=customer.email, operation=operation, idempotency_key=idempotency_key(operation)
         ).value
+    except StripeKeyReusedError:
+        LOG.warning("%s was asked for under another name, before this database was restored", customer.id)
     except StripeOutcomeUnknownError as error:
         if not error.replayed:
             raise
-    # Stripe keeps answering with a stored failure. A customer moves no money, so a second one would only be untidy:
+    # Stripe keeps answering with what it has stored under the key. A customer moves no money, so a second one would only be untidy:
     # look for the first, else ask under a key of this attempt's own.
     attempt.before_call()
     found = stripe.find_customer(email=customer.email, operation=operation)
