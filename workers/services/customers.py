@@ -91,8 +91,8 @@ def _create(attempt: Attempt, customer: KnownCustomer) -> str:
     except StripeOutcomeUnknownError as error:
         if not error.replayed:
             raise
-    # Stripe keeps answering with what it has stored under the key. A customer moves no money, so a second one would only be untidy:
-    # look for the first, else ask under a key of this attempt's own.
+    # Stripe keeps answering with what it has stored under the key. A customer moves no money, so a second one would
+    # only be untidy: look for the first, else ask under a key of this attempt's own.
     attempt.before_call()
     found = stripe.find_customer(email=customer.email, operation=operation)
     if found is not None:
