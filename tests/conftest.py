@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 from tests.servers import (  # noqa: F401 - fixtures, found by name
@@ -17,6 +18,11 @@ from tests.servers import (  # noqa: F401 - fixtures, found by name
     redis_prefix,
     redis_url,
 )
+
+# Properties are about what holds, not about how fast a loaded machine shows it: a time limit on each example would fail
+# whichever test happens to be the first to import something.
+hypothesis.settings.register_profile("tollgate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tollgate")
 
 SERVER_MARKS = ("servers", "owns_servers")
 
