@@ -11,6 +11,7 @@ from config.celery_factory import create_celery
 from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import WorkerSettings, load_worker
+from tasks.contracts.steps import arm_failpoints
 from tasks.job import bind_runtime, current_runtime
 from workers.runtime import create_runtime
 
@@ -20,10 +21,12 @@ TASK_MODULES = ("tasks.payments", "tasks.stripe_events")
 
 def _settings() -> WorkerSettings:
     try:
-        return load_worker()
+        settings = load_worker()
+        arm_failpoints(settings.failpoints)
     except SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(WRONG_SETTINGS)
+    return settings
 
 
 SETTINGS = _settings()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from config.environment import Reader
 from config.errors import SettingsError
+from config.failpoints import NONE, Failpoint, parse_failpoints
 from config.keyring import Keyring
 from config.keyspace import Keyspace
 from config.sealing import OpeningKeys, SealingKey
@@ -83,6 +84,7 @@ class IngressSettings:
     api_key_cache_seconds: float
     idempotency_seconds: int
     view_seconds: int
+    failpoints: tuple[Failpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class WorkerSettings:
     encryption_keys: Keyring
     derivation_key: bytes = field(repr=False)
     view_seconds: int
+    failpoints: tuple[Failpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,9 @@ def load_ingress() -> IngressSettings:
         SettingsError: one line that names the variable that is missing or wrong.
     """
     with Reader() as read:
+        environment = _environment(read)
         return IngressSettings(
-            environment=_environment(read),
+            environment=environment,
             log=_log(read),
             redis=_redis(read),
             host=read.text("TOLLGATE_HOST", "127.0.0.1"),
@@ -174,6 +178,7 @@ def load_ingress() -> IngressSettings:
             # PostgreSQL remembers for ever; Redis only saves the round trip for as long as clients retry.
             idempotency_seconds=read.whole("TOLLGATE_IDEMPOTENCY_SECONDS", 25 * 3600, low=60),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
+            failpoints=_failpoints(read, environment),
         )
 
 
@@ -208,6 +213,7 @@ def load_worker() -> WorkerSettings:
             encryption_keys=read.ring("TOLLGATE_ENCRYPTION_KEYS"),
             derivation_key=read.key("TOLLGATE_DERIVATION_KEY"),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
+            failpoints=_failpoints(read, environment),
         )
 
 
@@ -287,6 +293,14 @@ def load_flower() -> FlowerSettings:
 def _environment(read: Reader) -> Environment:
     value = read.choice("TOLLGATE_ENV", ("sandbox", "test", "live"))
     return "live" if value == "live" else "test" if value == "test" else "sandbox"
+
+
+def _failpoints(read: Reader, environment: Environment) -> tuple[Failpoint, ...]:
+    name = "TOLLGATE_FAILPOINTS"
+    failpoints = parse_failpoints(name, read.text(name, NONE))
+    if failpoints and environment != "sandbox":
+        raise SettingsError(f"{name} must be unset when TOLLGATE_ENV={environment}: only a sandbox dies on purpose")
+    return failpoints
 
 
 def _log(read: Reader) -> LogSettings:

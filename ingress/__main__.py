@@ -11,6 +11,7 @@ from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import IngressSettings, load_ingress
 from ingress.wsgi import PROCESS
+from tasks.contracts.steps import arm_failpoints
 
 HEADER_TIMEOUT = 10_000  # milliseconds; a client that takes longer for its headers only holds a place
 BACKLOG = 1024
@@ -21,6 +22,7 @@ def main() -> int:
     """Check the settings, then serve until SIGTERM or SIGINT; return the exit code."""
     try:
         settings = load_ingress()
+        arm_failpoints(settings.failpoints)  # each process does; here, so that a wrong one stops before it serves
     except SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_CONFIG

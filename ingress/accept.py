@@ -15,6 +15,7 @@ from ingress.problems import ProblemError
 from ingress.redis_gate import AnswerLostError, NotSentError
 from tasks.contracts.identity import idempotency_scope
 from tasks.contracts.journal import JournalEntry, seal_payload
+from tasks.contracts.steps import Step
 from tasks.contracts.views import FIRST_VERSION, SealedView
 
 SCRIPT = Path(__file__).with_name("accept.lua").read_text(encoding="utf-8")
@@ -143,10 +144,11 @@ def _entry(door: Door, submission: Submission, scope: str) -> JournalEntry:
 def _run(door: Door, keys: list[str], values: list[Any]) -> tuple[bytes, int]:
     arguments = (len(keys), *keys, *values)
     try:
-        try:
-            reply = door.gate.ask_one("EVALSHA", SCRIPT_HASH, *arguments)
-        except NoScriptError:
-            reply = door.gate.ask_one("EVAL", SCRIPT, *arguments)
+        with Step.ACCEPT:
+            try:
+                reply = door.gate.ask_one("EVALSHA", SCRIPT_HASH, *arguments)
+            except NoScriptError:
+                reply = door.gate.ask_one("EVAL", SCRIPT, *arguments)
     except AnswerLostError as error:
         log.warning("an acceptance is unknown: %s", error)
         raise _unknown() from error

@@ -9,6 +9,7 @@ from flask import Flask
 from config.logs import configure_logs
 from config.settings import load_ingress
 from ingress.app import create_app
+from tasks.contracts.steps import arm_failpoints
 
 PROCESS = "web"
 WATCH_SECONDS = 0.5  # the port is free again this long after the parent was killed
@@ -18,6 +19,7 @@ def application() -> Flask:
     """Return the application with the settings of the environment."""
     settings = load_ingress()
     configure_logs(settings.log, PROCESS)
+    arm_failpoints(settings.failpoints)
     _end_with(os.getppid())
     return create_app(settings)
 

@@ -17,6 +17,7 @@ from config.celery_factory import create_celery
 from config.errors import DatabaseAwayError, SettingsError
 from config.logs import configure_logs
 from config.settings import WorkerSettings, load_worker
+from tasks.contracts.steps import arm_failpoints
 from tasks.intake import BLOCK_MS, Reader
 from tasks.upkeep import Chore, chores
 from workers.redis_client import create_redis
@@ -34,6 +35,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     try:
         settings = load_worker()
+        arm_failpoints(settings.failpoints)
     except SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         return WRONG_SETTINGS

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from config.errors import DatabaseAwayError, JournalNotReadableYetError, JournalRejectedError
 from tasks.contracts.journal import JournalEntry
+from tasks.contracts.steps import Step
 from tasks.contracts.views import JobView
 from tasks.publisher import send
 from workers.jobs.intake import Taken, check_entry, take_in
@@ -51,9 +52,10 @@ class Reader:
         jobs = self.runtime.settings.jobs
         journal = self.runtime.settings.redis.keyspace.journal
         try:
-            answer: Any = self.redis.xreadgroup(
-                GROUP, self.runtime.name, {journal: ">"}, count=jobs.intake_batch, block=BLOCK_MS
-            )
+            with Step.READ:
+                answer: Any = self.redis.xreadgroup(
+                    GROUP, self.runtime.name, {journal: ">"}, count=jobs.intake_batch, block=BLOCK_MS
+                )
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -71,9 +73,10 @@ class Reader:
         journal = self.runtime.settings.redis.keyspace.journal
         idle_ms = int(jobs.claim_idle * 1000)
         try:
-            answer: Any = self.redis.xautoclaim(
-                journal, GROUP, self.runtime.name, idle_ms, self.cursor, count=jobs.intake_batch
-            )
+            with Step.TAKE_OVER:
+                answer: Any = self.redis.xautoclaim(
+                    journal, GROUP, self.runtime.name, idle_ms, self.cursor, count=jobs.intake_batch
+                )
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -85,7 +88,8 @@ class Reader:
     def join(self) -> None:
         """Make the consumer group, at the journal's beginning, unless it is there."""
         try:
-            self.redis.xgroup_create(self.runtime.settings.redis.keyspace.journal, GROUP, id="0", mkstream=True)
+            with Step.JOIN:
+                self.redis.xgroup_create(self.runtime.settings.redis.keyspace.journal, GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -106,7 +110,7 @@ class Reader:
 
     def _commit(self, good: Sequence[tuple[bytes, JournalEntry, dict[str, object]]]) -> None:
         try:
-            with self.runtime.transaction() as session:
+            with self.runtime.transaction(Step.INTAKE) as session:
                 taken = take_in(session, [(entry, row) for _, entry, row in good])
                 epoch = current_epoch(session)
         except DatabaseAwayError:
@@ -141,7 +145,8 @@ class Reader:
                 self._set_aside(stream_id, entry.to_fields(), f"its client {entry.client_id} is unknown to PostgreSQL")
         ids = [stream_id for stream_id, entry, _ in good if entry.job_id not in strange]
         if ids:
-            self.redis.xack(keyspace.journal, GROUP, *ids)
+            with Step.ACKNOWLEDGE:
+                self.redis.xack(keyspace.journal, GROUP, *ids)
         LOG.info(
             "journal taken in",
             extra={"new": len(taken.hints), "known": len(taken.known), "reused": len(taken.reused)},
@@ -151,7 +156,8 @@ class Reader:
         """Have Redis forget records that it made, having forgotten better ones, for bodies that are refused."""
         if taken.reused:
             keyspace = self.runtime.settings.redis.keyspace
-            self.redis.delete(*(keyspace.idempotency(entry.scope) for entry in taken.reused))
+            with Step.FORGET:
+                self.redis.delete(*(keyspace.idempotency(entry.scope) for entry in taken.reused))
 
     def _set_aside(self, stream_id: bytes, fields: Mapping[bytes, bytes] | Mapping[str, bytes], why: str) -> None:
         """Move an entry to where it is neither lost nor in the way; `take_waiting` brings it back."""
@@ -162,7 +168,8 @@ class Reader:
             pipeline.xadd(keyspace.journal_waiting, kept)
             pipeline.xack(keyspace.journal, GROUP, stream_id)
             pipeline.xdel(keyspace.journal, stream_id)
-            pipeline.execute()
+            with Step.SET_ASIDE:
+                pipeline.execute()
 
     def _reject(self, stream_id: bytes, fields: dict[bytes, bytes], error: JournalRejectedError) -> None:
         LOG.error("journal entry %s rejected: %s", stream_id.decode(), error)
@@ -171,7 +178,8 @@ class Reader:
         with self.redis.pipeline(transaction=True) as pipeline:
             pipeline.xadd(keyspace.journal_rejected, rejected, maxlen=REJECTED_KEPT)
             pipeline.xack(keyspace.journal, GROUP, stream_id)
-            pipeline.execute()
+            with Step.REJECT:
+                pipeline.execute()
 
 
 def take_waiting(runtime: Runtime) -> int:
@@ -185,7 +193,8 @@ def take_waiting(runtime: Runtime) -> int:
         with runtime.redis.pipeline(transaction=True) as pipeline:
             pipeline.xadd(keyspace.journal, fields)
             pipeline.xdel(keyspace.journal_waiting, stream_id)
-            pipeline.execute()
+            with Step.BRING_BACK:
+                pipeline.execute()
     return len(waiting)
 
 
@@ -193,7 +202,7 @@ def publish(runtime: Runtime, app: Celery, hints: Sequence[Any]) -> bool:
     """Send hints whose marks are committed, take the marks back of those that could not be sent; tell if all were."""
     unsent = send(app, hints) if hints else []
     if unsent:
-        with runtime.transaction() as session:
+        with runtime.transaction(Step.UNMARK) as session:
             unmark(session, unsent)
     return not unsent
 

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from tasks.contracts.kinds import kind_of
+from tasks.contracts.steps import Step
 from workers.jobs.publish import Hint
 
 LOG = logging.getLogger("tollgate.publisher")
@@ -43,7 +44,7 @@ def _batches(hints: Sequence[Hint], size: int) -> list[Sequence[Hint]]:
 
 
 def _send(app: Celery, batch: Sequence[Hint]) -> None:
-    with app.producer_pool.acquire(block=True, timeout=PRODUCER_SECONDS) as producer:
+    with app.producer_pool.acquire(block=True, timeout=PRODUCER_SECONDS) as producer, Step.HINT:
         app.send_task(
             batch[0].kind,
             args=[[hint.job_id for hint in batch]],
@@ -58,7 +59,7 @@ def _send(app: Celery, batch: Sequence[Hint]) -> None:
 def empty_queues(app: Celery, queues: Iterable[str]) -> list[str]:
     """Return those of the queues that hold no message; a broker that is away shows none as empty."""
     try:
-        with app.connection_for_write() as connection:
+        with app.connection_for_write() as connection, Step.DECLARE:
             return [queue for queue in queues if _depth(connection.default_channel, queue) == 0]
     except BROKER_ERRORS as error:
         LOG.warning("the broker is away, queues can't be measured: %s", type(error).__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from celery import Celery
 
+from tasks.contracts.steps import Step
 from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
 from workers.jobs.publish import mark_due, mark_lost, overdue_queues
@@ -53,12 +54,13 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
 def pulse(runtime: Runtime, clock: Callable[[], float]) -> None:
     """Show that a dispatcher is alive."""
     now_ms = int(clock() * MILLISECONDS)
-    runtime.redis.set(runtime.settings.redis.keyspace.dispatcher_pulse, now_ms, ex=PULSE_SECONDS)
+    with Step.PULSE:
+        runtime.redis.set(runtime.settings.redis.keyspace.dispatcher_pulse, now_ms, ex=PULSE_SECONDS)
 
 
 def give_back(runtime: Runtime) -> None:
     """Make jobs due again whose lease ran out."""
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.RESCUE) as session:
         rescued = rescue(session, runtime.settings.jobs.publish_batch)
     for job_id in rescued:
         LOG.warning("the lease ran out: the job is due again", extra={"job_id": job_id})
@@ -68,7 +70,7 @@ def publish_due(runtime: Runtime, app: Celery) -> None:
     """Hint at jobs whose time has come, until none is left, the broker is away, or other chores should have a turn."""
     most = runtime.settings.jobs.publish_batch
     for _ in range(PUBLISH_ROUNDS):
-        with runtime.transaction() as session:
+        with runtime.transaction(Step.PUBLISH) as session:
             hints = mark_due(session, most)
         if not publish(runtime, app, hints) or len(hints) < most:
             return
@@ -77,12 +79,12 @@ def publish_due(runtime: Runtime, app: Celery) -> None:
 def publish_lost(runtime: Runtime, app: Celery) -> None:
     """Hint again at jobs whose hint was lost."""
     jobs = runtime.settings.jobs
-    with runtime.transaction() as session:
+    with runtime.reading() as session:
         queues = overdue_queues(session, jobs.republish_grace)
     if not queues:
         return
     empty = empty_queues(app, queues)
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.REPUBLISH) as session:
         hints = mark_lost(session, grace=jobs.republish_grace, empty_queues=empty, most=jobs.publish_batch)
     if hints:
         LOG.warning("%d hints were lost and are sent again", len(hints))
@@ -100,10 +102,12 @@ def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
     bounds = [oldest_kept, groups[0]["last-delivered-id"].decode()]
     if pending["pending"]:
         bounds.append(pending["min"].decode())
-    runtime.redis.xtrim(journal, minid=min(bounds, key=_stream_order), approximate=True)
+    with Step.TRIM:
+        runtime.redis.xtrim(journal, minid=min(bounds, key=_stream_order), approximate=True)
     for consumer in runtime.redis.xinfo_consumers(journal, GROUP):
         if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:
-            runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
+            with Step.FORGET_READER:
+                runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
 
 
 def _stream_order(stream_id: str) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from config.errors import DatabaseAwayError
 from config.settings import WorkerSettings
 from models.database import create_database_engine
+from tasks.contracts.steps import Step
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.redis_client import create_redis
 
@@ -32,14 +33,34 @@ class Runtime:
     random: Callable[[], float]
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Commit at the end of the block, or roll back.
+    def transaction(self, step: Step) -> Iterator[Session]:
+        """Commit at the end of the block, or roll back. The commit is this step's effect.
 
         Raises:
             DatabaseAwayError: if PostgreSQL went away, or the pool has no connection to give.
         """
+        with self._session() as session:
+            yield session
+            session.flush()
+            with step:
+                session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Read in one transaction, in which PostgreSQL refuses every write.
+
+        Raises:
+            DatabaseAwayError: if PostgreSQL went away, or the pool has no connection to give.
+        """
+        with self._session() as session:
+            session.connection(execution_options={"postgresql_readonly": True})
+            yield session
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """Open a session; what it did not commit is rolled back at its end."""
         try:
-            with Session(self.engine) as session, session.begin():
+            with Session(self.engine) as session:
                 yield session
         except PoolTimeoutError as error:
             raise DatabaseAwayError("no connection to PostgreSQL was free in time") from error

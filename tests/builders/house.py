@@ -19,6 +19,7 @@ from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.steps import Step
 from tasks.contracts.views import JobView, PaymentView
 from tasks.intake import Reader
 from tests.builders import entries
@@ -114,7 +115,7 @@ class House:
         self.sql("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id", id=job_id)
 
     def rescue(self) -> list[str]:
-        with self.runtime.transaction() as session:
+        with self.runtime.transaction(Step.RESCUE) as session:
             return rescue(session, MOST)
 
     # The job protocol
@@ -122,13 +123,13 @@ class House:
     def take_in(self, *taken: JournalEntry) -> Taken:
         """Take entries in as the dispatcher does, without Redis."""
         settings = self.runtime.settings
-        with self.runtime.transaction() as session:
+        with self.runtime.transaction(Step.INTAKE) as session:
             return take_in(session, [check_entry(settings, entries.stream_fields(entry)) for entry in taken])
 
     def claim(self, *job_ids: str, lease: float = 15.0, worker: str = "test", kind: str | None = None) -> list[JobRow]:
         """Claim jobs of one kind, by default that of the first."""
         kind = kind or str(self.job(job_ids[0])["kind"])
-        with self.runtime.transaction() as session:
+        with self.runtime.transaction(Step.CLAIM) as session:
             return claim(session, job_ids, kind=kind, worker=worker, lease=lease)
 
     def attempt(self, job_id: str, *, lease_ends: float = float("inf")) -> Attempt:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from config import errors
 from config.errors import DatabaseAwayError, FenceLostError
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, payment_entry, payment_request
 from tests.builders.house import CREATE, House
 from tests.builders.worker import JOBS
@@ -139,7 +140,7 @@ def test_a_worker_that_dies_before_its_intent_leaves_a_ready_job(house: House) -
 def test_a_worker_that_dies_after_its_intent_leaves_a_job_to_check(house: House) -> None:
     job_id, _ = taken(house)
     attempt = house.attempt(job_id)
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.INTENT) as session:
         attempt.intend(session, OPERATION, 1)
     house.lapse(job_id)
     house.rescue()
@@ -151,7 +152,7 @@ def test_an_intent_whose_transaction_was_lost_is_none(house: House) -> None:
     attempt = house.attempt(job_id)
 
     def die() -> None:
-        with attempt.transaction() as session:
+        with attempt.transaction(Step.INTENT) as session:
             attempt.intend(session, OPERATION, 1)
             raise KeyboardInterrupt
 
@@ -179,14 +180,14 @@ def test_two_dispatchers_rescue_a_job_once(house: House) -> None:
 def test_a_repeated_intent_keeps_the_age_of_the_first_and_a_new_generation_starts_anew(house: House) -> None:
     job_id, _ = taken(house)
     attempt = house.attempt(job_id)
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.INTENT) as session:
         attempt.intend(session, OPERATION, 1)
     house.age_intent(job_id, 100.0)
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.INTENT) as session:
         attempt.intend(session, OPERATION, 1)
     age = "SELECT EXTRACT(EPOCH FROM clock_timestamp() - intent_at)::float AS age FROM jobs"
     assert house.one(age)["age"] >= 100
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.INTENT) as session:
         attempt.intend(session, "pay_1/create/2", 2)
     assert house.one(age)["age"] < 50
     assert house.job(job_id)["intent_generation"] == 2
@@ -221,7 +222,7 @@ def test_an_attempt_that_was_taken_over_makes_no_further_call(house: House) -> N
     house.claim(job_id)
     with pytest.raises(FenceLostError):
         attempt.before_call()
-    with pytest.raises(FenceLostError), attempt.transaction():
+    with pytest.raises(FenceLostError), attempt.transaction(Step.INTENT):
         raise AssertionError("must not be entered")
 
 
@@ -566,7 +567,7 @@ def test_a_follow_up_is_left_once_for_each_slot_and_only_with_its_transaction(ho
     settings, contract = house.runtime.settings, RefreshPayment("pay_1")
 
     def leave(slot: str) -> str:
-        with house.runtime.transaction() as session:
+        with house.runtime.transaction(Step.OUTCOME) as session:
             return enqueue(
                 session, settings, contract, client_id="site", subject_id="pay_1", slot=slot, request_id="r", delay=9.0
             )
@@ -578,7 +579,7 @@ def test_a_follow_up_is_left_once_for_each_slot_and_only_with_its_transaction(ho
     assert 8 < (rows[0]["next_run_at"] - rows[0]["accepted_at"]).total_seconds() < 10
 
     def die() -> None:
-        with house.runtime.transaction() as session:
+        with house.runtime.transaction(Step.OUTCOME) as session:
             enqueue(session, settings, contract, client_id="site", subject_id="pay_1", slot="c", request_id="r")
             raise KeyboardInterrupt
 
@@ -592,19 +593,19 @@ def test_a_follow_up_is_left_once_for_each_slot_and_only_with_its_transaction(ho
 
 @pytest.mark.parametrize("code", ["57P01", "53100", "53200", "08006"])
 def test_a_database_that_is_shutting_down_or_out_of_resources_is_away(house: House, code: str) -> None:
-    with pytest.raises(DatabaseAwayError), house.runtime.transaction() as session:
+    with pytest.raises(DatabaseAwayError), house.runtime.transaction(Step.OUTCOME) as session:
         session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$"))
 
 
 @pytest.mark.parametrize("code", ["57014", "55P03", "40P01", "23505", "22012"])
 def test_a_statement_that_failed_for_itself_is_no_sign_of_a_database_away(house: House, code: str) -> None:
-    with pytest.raises(DBAPIError), house.runtime.transaction() as session:
+    with pytest.raises(DBAPIError), house.runtime.transaction(Step.OUTCOME) as session:
         session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$"))
 
 
 def test_a_session_that_was_cut_off_is_a_database_away(house: House) -> None:
     def ask() -> None:
-        with house.runtime.transaction() as session:
+        with house.runtime.transaction(Step.OUTCOME) as session:
             pid = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
             house.sql("SELECT pg_terminate_backend(:pid)", pid=pid)
             session.execute(text("SELECT 1"))
@@ -616,7 +617,7 @@ def test_a_session_that_was_cut_off_is_a_database_away(house: House) -> None:
 def test_a_pool_without_a_free_connection_is_a_database_away(house: House) -> None:
     held = [house.runtime.engine.connect() for _ in range(8)]
     try:
-        with pytest.raises(DatabaseAwayError), house.runtime.transaction() as session:
+        with pytest.raises(DatabaseAwayError), house.runtime.transaction(Step.OUTCOME) as session:
             session.execute(text("SELECT 1"))
     finally:
         for connection in held:
@@ -626,14 +627,14 @@ def test_a_pool_without_a_free_connection_is_a_database_away(house: House) -> No
 def test_a_finish_by_an_old_fence_is_refused(house: House) -> None:
     job_id, _ = taken(house)
     [job] = house.claim(job_id)
-    with pytest.raises(FenceLostError), house.runtime.transaction() as session:
+    with pytest.raises(FenceLostError), house.runtime.transaction(Step.OUTCOME) as session:
         finish(session, dataclasses.replace(job, fence=job.fence - 1), done(lambda _: None))
     assert house.job(job_id)["state"] == "running"
 
 
 def test_states_are_told_of_those_jobs_that_exist(house: House) -> None:
     job_id, _ = taken(house)
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.OUTCOME) as session:
         assert states(session, [job_id, "job_none"]) == {job_id: "ready"}
 
 

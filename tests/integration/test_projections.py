@@ -12,6 +12,7 @@ from sqlalchemy import text
 from config.errors import SealBrokenError
 from config.settings import RedisSettings
 from tasks.contracts.api_keys import ApiKeyRecord, issue_token
+from tasks.contracts.steps import Step
 from tasks.contracts.views import JobView
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
@@ -245,7 +246,7 @@ def test_noting_a_version_waits_for_no_row_that_another_holds(house: House) -> N
     ids = sorted(taken(house)[1] for _ in range(2))
     for row in house.jobs("payments.create"):
         house.create(row["id"], without_redis(house))
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.NOTE) as session:
         session.execute(text("SELECT 1 FROM payments WHERE id = :id FOR UPDATE"), {"id": ids[0]})
         done = threading.Event()
 
@@ -266,7 +267,7 @@ def test_a_slow_projector_does_not_take_back_what_a_faster_one_noted(house: Hous
     job_id, _ = taken(house)
     house.create(job_id)
     house.sql("UPDATE jobs SET version = 9, projected_version = 9")
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.NOTE) as session:
         key = house.keyspace.job_view(job_id)
         _note(session, "jobs", [Shown(job_id, key, 1, 4, view(job_id, "done"))])
     assert house.job(job_id)["projected_version"] == 9

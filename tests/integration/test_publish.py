@@ -10,6 +10,7 @@ import pytest
 
 from config.celery_factory import create_celery
 from tasks import upkeep
+from tasks.contracts.steps import Step
 from tasks.intake import publish
 from tasks.publisher import empty_queues, send
 from tests.builders.entries import event_entry, payment_entry
@@ -39,12 +40,12 @@ def number_anew(house: House, *ids: str) -> None:
 
 
 def lost(house: House, empty: Sequence[str] = ()) -> list[str]:
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.PUBLISH) as session:
         return [hint.job_id for hint in mark_lost(session, grace=5.0, empty_queues=empty, most=500)]
 
 
 def due(house: House) -> list[str]:
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.PUBLISH) as session:
         return [hint.job_id for hint in mark_due(session, 500)]
 
 
@@ -104,7 +105,7 @@ def test_more_jobs_than_fit_in_one_round_are_all_published(house: House) -> None
 
 def test_two_dispatchers_publish_a_job_once(house: House) -> None:
     ids = taken(house, 10)
-    with house.runtime.transaction() as one, house.runtime.transaction() as two:
+    with house.runtime.transaction(Step.PUBLISH) as one, house.runtime.transaction(Step.PUBLISH) as two:
         first, second = mark_due(one, 6), mark_due(two, 10)
     assert sorted(hint.job_id for hint in first + second) == sorted(ids)
 
@@ -186,7 +187,7 @@ def test_a_hint_is_given_its_time_before_it_counts_as_lost(house: House) -> None
     taken(house, 1)
     published_ago(house, 4.0)
     assert lost(house, ["payments"]) == []
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.PUBLISH) as session:
         assert overdue_queues(session, 5.0) == []
 
 
@@ -229,7 +230,7 @@ def test_no_queue_is_empty_while_the_broker_is_away(house: House) -> None:
 
 def test_a_hint_with_no_way_to_send_it_is_unmarked_even_after_others_were_sent(house: House) -> None:
     ids = taken(house, 2)
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.PUBLISH) as session:
         hints = mark_due(session, 10)
     with create_celery(broker_url=NOBODY, keyspace=house.keyspace, publishes_only=True) as nowhere:
         publish(house.runtime, nowhere, hints)

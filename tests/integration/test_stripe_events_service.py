@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import REFRESH, House
 from tests.builders.simulator import Simulator
@@ -90,7 +91,7 @@ def deliver(house: House, *bodies: bytes, runtime: Runtime | None = None) -> lis
 
 def respond(house: House, known: Known, thing: Object, at: int) -> None:
     """Let the response of the create call be recorded."""
-    with house.runtime.transaction() as session:
+    with house.runtime.transaction(Step.OUTCOME) as session:
         _record(session, house.runtime, known.id, _Made(answer_of(thing, at), "response"))
 
 

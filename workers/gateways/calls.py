@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import stripe
 
 from config.errors import ContractError
+from tasks.contracts.steps import Step
 from workers.gateways.classing import Failure, Method, failure_of, is_replayed, stripe_error
 from workers.gateways.operations import OPERATION_METADATA
 from workers.gateways.snapshots import Answer
@@ -40,6 +41,7 @@ class Request(Generic[T]):
     """One request to Stripe, ready to be sent.
 
     Args:
+        step: which step of the protocol it is.
         method: GET has no effect; POST may have one.
         name: what is asked, for the log.
         operation: on behalf of which operation, for the log.
@@ -47,6 +49,7 @@ class Request(Generic[T]):
         read: takes from the answer's fields what is wanted of it; raises ContractError if it is not there.
     """
 
+    step: Step
     method: Method
     name: str
     operation: str | None
@@ -121,9 +124,9 @@ class Caller:
             read: takes from the object's fields what is wanted of it.
         """
         reading = partial(page_of, operation=operation, read=read)
-        reply = self.reply(Request("GET", name, operation, partial(send, None), reading))
+        reply = self.reply(Request(Step.LOOK_UP, "GET", name, operation, partial(send, None), reading))
         while reply.value.found is None and reply.value.last is not None:
-            reply = self.reply(Request("GET", name, operation, partial(send, reply.value.last), reading))
+            reply = self.reply(Request(Step.LOOK_UP, "GET", name, operation, partial(send, reply.value.last), reading))
         page = reply.value
         return None if page.found is None else self._dated(page.found, reply, page.fields)
 
@@ -188,7 +191,8 @@ def object_id(fields: Mapping[str, Any]) -> str:
 
 def _attempt(request: Request[T]) -> Reply[T] | Failure:
     try:
-        response = request.send().last_response
+        with request.step:
+            response = request.send().last_response
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(request.read(response.data), response.data, response.code, headers)
     except stripe.StripeError as error:

@@ -8,6 +8,7 @@ import stripe
 from stripe.params import CustomerListParams, PaymentIntentCreateParams, PaymentIntentListParams
 
 from config.settings import StripeSettings
+from tasks.contracts.steps import Step
 from workers.gateways.calls import Answered, Caller, Request, object_id
 from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
@@ -62,7 +63,7 @@ class StripeGateway:
                 {"idempotency_key": idempotency_key},
             )
 
-        return self._caller.answer(Request("POST", "customers.create", operation, send, object_id))
+        return self._caller.answer(Request(Step.MAKE_CUSTOMER, "POST", "customers.create", operation, send, object_id))
 
     def find_customer(self, *, email: str, operation: str) -> str | None:
         """Return Stripe's id of the customer that an operation made, None if it made none.
@@ -114,7 +115,11 @@ class StripeGateway:
         def send() -> Answered:
             return self._stripe.payment_intents.create(params, {"idempotency_key": idempotency_key})
 
-        return self._caller.answer(Request("POST", "payment_intents.create", operation, send, payment_intent_snapshot))
+        return self._caller.answer(
+            Request(
+                Step.MAKE_PAYMENT_INTENT, "POST", "payment_intents.create", operation, send, payment_intent_snapshot
+            )
+        )
 
     def retrieve_payment_intent(self, payment_intent_id: str) -> Answer[PaymentIntentSnapshot]:
         """Fetch a PaymentIntent with its latest charge."""
@@ -122,7 +127,9 @@ class StripeGateway:
         def send() -> Answered:
             return self._stripe.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
 
-        return self._caller.answer(Request("GET", "payment_intents.retrieve", None, send, payment_intent_snapshot))
+        return self._caller.answer(
+            Request(Step.LOOK_UP, "GET", "payment_intents.retrieve", None, send, payment_intent_snapshot)
+        )
 
     def find_payment_intent(self, *, customer_id: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
         """Return the PaymentIntent that an operation made for a customer, with its latest charge; None if none.

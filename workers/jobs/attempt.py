@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.errors import FenceLostError
+from tasks.contracts.steps import Step
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 
@@ -40,14 +41,14 @@ class Attempt:
     monotonic: Callable[[], float] = field(default=time.monotonic)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, step: Step) -> Iterator[Session]:
         """Open a transaction that holds the job's row while this attempt still owns it.
 
         Raises:
             FenceLostError: if another attempt owns the job now.
             DatabaseAwayError: if PostgreSQL went away.
         """
-        with self.runtime.transaction() as session:
+        with self.runtime.transaction(step) as session:
             if session.execute(_HOLD, {"id": self.job.id, "fence": self.job.fence}).first() is None:
                 raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over")
             yield session
@@ -67,7 +68,7 @@ class Attempt:
         started = self.monotonic()
         lease = self.runtime.settings.jobs.lease
         parameters = {"id": self.job.id, "fence": self.job.fence, "lease": lease}
-        with self.runtime.transaction() as session:
+        with self.runtime.transaction(Step.RENEW) as session:
             if session.execute(_RENEW, parameters).first() is None:
                 raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over before its call")
         self.lease_ends = started + lease

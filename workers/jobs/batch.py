@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import DatabaseAwayError, FenceLostError, TollgateError
 from tasks.contracts.job import Contract
+from tasks.contracts.steps import Step
 from workers.jobs.claim import claim
 from workers.jobs.failure import outcome_of
 from workers.jobs.outcome import Outcome, finish
@@ -39,7 +40,7 @@ def run_batch(runtime: Runtime, job_ids: Sequence[str], service: BatchService[C]
     Raises:
         DatabaseAwayError: if PostgreSQL went away; the leases' end will make the jobs due again.
     """
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.CLAIM) as session:
         kind = service.contract.KIND.name
         jobs = claim(session, job_ids, kind=kind, worker=runtime.name, lease=runtime.settings.jobs.lease)
     return _settle(runtime, jobs, service) if jobs else []
@@ -64,7 +65,7 @@ def _settle(runtime: Runtime, jobs: Sequence[JobRow], service: BatchService[C]) 
 
 
 def _together(runtime: Runtime, jobs: Sequence[JobRow], service: BatchService[C]) -> list[Outcome]:
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.BATCH) as session:
         alive = [(job, open_payload(runtime, job, service.contract)) for job in jobs if too_late(runtime, job) is None]
         done = dict(
             zip((job.id for job, _ in alive), service.perform(session, runtime, alive), strict=True) if alive else ()
@@ -89,7 +90,7 @@ def _put_aside(runtime: Runtime, job: JobRow, error: Exception) -> Result:
         LOG.error("job failed unexpectedly", exc_info=error, extra={"job_id": job.id})
     outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
     try:
-        with runtime.transaction() as session:
+        with runtime.transaction(Step.PUT_ASIDE) as session:
             finish(session, job, outcome)
     except FenceLostError as lost:
         LOG.warning("%s", lost)

@@ -12,6 +12,7 @@ from config.errors import DatabaseAwayError, FenceLostError, SealBrokenError, To
 from config.logs import bind
 from models.encrypted import decrypt_bytes
 from tasks.contracts.job import Contract
+from tasks.contracts.steps import Step
 from workers.jobs.attempt import Attempt
 from workers.jobs.claim import claim, states
 from workers.jobs.failure import describe, outcome_of
@@ -55,7 +56,7 @@ def run_job(runtime: Runtime, job_id: str, service: Service[C]) -> Result:
     """
     read_before_claim = time.monotonic()
     lease = runtime.settings.jobs.lease
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.CLAIM) as session:
         jobs = claim(session, [job_id], kind=service.contract.KIND.name, worker=runtime.name, lease=lease)
         if not jobs:
             state = states(session, [job_id]).get(job_id, "unknown")
@@ -101,7 +102,7 @@ def _conclude(runtime: Runtime, job: JobRow, service: Service[C], contract: C | 
 
 
 def _write(runtime: Runtime, job: JobRow, service: Service[C], contract: C | None, outcome: Outcome) -> None:
-    with runtime.transaction() as session:
+    with runtime.transaction(Step.OUTCOME) as session:
         finish(session, job, outcome)
         if outcome.state != "done" and contract is not None:
             service.settle(session, runtime, job, contract, outcome)

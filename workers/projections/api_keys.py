@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from config.keyspace import Keyspace
 from models.client import ApiKey
 from tasks.contracts.api_keys import ApiKeyRecord
+from tasks.contracts.steps import Step
 
 MILLISECONDS = 1000
 
@@ -61,14 +62,16 @@ def project_api_keys(redis: Redis, keyspace: Keyspace, records: Iterable[LiveKey
             pipeline.persist(name)
         else:
             pipeline.pexpireat(name, int(key.until.timestamp() * MILLISECONDS))
-    pipeline.execute()
+    with Step.API_KEYS:
+        pipeline.execute()
 
 
 def remove(redis: Redis, keyspace: Keyspace, key_ids: Iterable[str]) -> None:
     """Make the ingress forget keys. Raises redis-py's errors."""
     names = [keyspace.api_key(key_id) for key_id in key_ids]
     if names:
-        redis.delete(*names)
+        with Step.API_KEYS:
+            redis.delete(*names)
 
 
 def project_all(session: Session, redis: Redis, keyspace: Keyspace) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.errors import DatabaseAwayError
+from tasks.contracts.steps import Step
 from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
 from workers.projections.job_views import read_job_views
 from workers.projections.payment_views import read_payment_views
@@ -54,10 +55,10 @@ def project(runtime: Runtime, *, job_ids: Sequence[str], payment_ids: Sequence[s
     Ids that are none of ours are passed over. Redis or PostgreSQL being away is logged, never raised.
     """
     try:
-        with runtime.transaction() as session:
+        with runtime.reading() as session:
             shown = _read(session, runtime, job_ids, payment_ids)
         written = write(runtime, shown)
-        with runtime.transaction() as session:
+        with runtime.transaction(Step.NOTE) as session:
             _note(session, "jobs", [view for view in shown if isinstance(view.view, JobView)])
             _note(session, "payments", [view for view in shown if isinstance(view.view, PaymentView)])
     except (RedisError, DatabaseAwayError) as error:
@@ -100,7 +101,8 @@ def write(runtime: Runtime, shown: Sequence[Shown]) -> int:
         sealed = view.view.seal(settings.view_keys, view.key, view.epoch, view.version)
         arguments += [view.epoch, view.version, sealed]
     script = runtime.redis.register_script(PROJECT)
-    return int(script(keys=[view.key for view in shown] + woken, args=arguments))
+    with Step.VIEWS:
+        return int(script(keys=[view.key for view in shown] + woken, args=arguments))
 
 
 def _note(session: Session, table: str, shown: Sequence[Shown]) -> None:

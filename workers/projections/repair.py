@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from config.errors import KeyringError, SealBrokenError
+from tasks.contracts.steps import Step
 from workers.projections.api_keys import project_all
 from workers.projections.projector import current_epoch, project
 from workers.runtime import Runtime
@@ -50,7 +51,7 @@ def repair_views(runtime: Runtime) -> int:
     parameters = {"grace": WORKER_SECONDS, "most": REPAIR_BATCH}
     written = 0
     for _ in range(REPAIR_ROUNDS):
-        with runtime.transaction() as session:
+        with runtime.reading() as session:
             jobs = list(session.scalars(_BEHIND["jobs"], parameters))
             payments = list(session.scalars(_BEHIND["payments"], parameters))
         round_written = _show(runtime, jobs, payments) if jobs or payments else 0
@@ -81,14 +82,15 @@ def repair_forgotten(runtime: Runtime) -> bool:
     """
     key = runtime.settings.redis.keyspace.epoch
     shown = runtime.redis.get(key)
-    with runtime.transaction() as session:
+    with runtime.reading() as session:
         epoch = current_epoch(session)
         if shown is not None and int(shown) == epoch:
             return False
     repair_api_keys(runtime)
     for table in ("payments", "jobs"):
         _mark_all_behind(runtime, table)
-    runtime.redis.set(key, epoch)
+    with Step.EPOCH:
+        runtime.redis.set(key, epoch)
     LOG.warning("Redis did not show epoch %d: all views are written again", epoch)
     return True
 
@@ -96,12 +98,12 @@ def repair_forgotten(runtime: Runtime) -> bool:
 def _mark_all_behind(runtime: Runtime, table: str) -> None:
     after: str | None = ""
     while after is not None:
-        with runtime.transaction() as session:
+        with runtime.transaction(Step.MARK_BEHIND) as session:
             parameters = {"after": after, "most": STEP, "seconds": runtime.settings.view_seconds}
             after = session.execute(_BEHIND_AGAIN[table], parameters).scalar_one()
 
 
 def repair_api_keys(runtime: Runtime) -> int:
     """Show every live API key and remove every revoked one; return how many are live. Raises as above."""
-    with runtime.transaction() as session:
+    with runtime.reading() as session:
         return project_all(session, runtime.redis, runtime.settings.redis.keyspace)

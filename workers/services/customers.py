@@ -14,6 +14,7 @@ from config.settings import WorkerSettings
 from models.customer import Customer
 from models.encrypted import decrypt, encrypt
 from tasks.contracts.identity import derived_id
+from tasks.contracts.steps import Step
 from workers.gateways.stripe import idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
 
@@ -70,7 +71,7 @@ def at_stripe(attempt: Attempt, customer: KnownCustomer) -> str:
     if customer.stripe_id is not None:
         return customer.stripe_id
     stripe_id = _create(attempt, customer)
-    with attempt.runtime.transaction() as session:
+    with attempt.runtime.transaction(Step.KEEP_CUSTOMER) as session:
         # Whoever came first stays: later payments find this customer's objects by that one id.
         session.execute(
             update(Customer).where(Customer.id == customer.id, Customer.stripe_id.is_(None)).values(stripe_id=stripe_id)
@@ -108,7 +109,7 @@ def replace(attempt: Attempt, customer: KnownCustomer) -> str:
         FenceLostError: if another attempt owns the job now.
     """
     stripe_id = _create_anew(attempt, customer)
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.KEEP_CUSTOMER) as session:
         session.execute(update(Customer).where(Customer.id == customer.id).values(stripe_id=stripe_id))
     return stripe_id
 

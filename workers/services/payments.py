@@ -12,6 +12,7 @@ from models.encrypted import encrypt
 from models.history import History
 from models.payment import Payment
 from tasks.contracts.payments import CreatePayment
+from tasks.contracts.steps import Step
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
@@ -68,13 +69,13 @@ def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: K
     """
     stripe_customer = customers.replace(attempt, customer)
     generation = attempt.job.intent_generation + 1
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.NEXT_GENERATION) as session:
         attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
     return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
 
 
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.INTENT) as session:
         customer = _remember(session, attempt.runtime, attempt.job, request, status="processing")
         if attempt.job.intent is None:
             attempt.intend(session, operation_name(request.payment_id, VERB, 1), generation=1)
@@ -182,7 +183,7 @@ def _ask_again(attempt: Attempt, request: CreatePayment, stripe_customer: str) -
     # Stripe's stored answer is a failure and its lists have shown nothing for minutes. An unconfirmed PaymentIntent
     # takes no money and nobody has its client secret, so the next generation of the key may make one.
     generation = job.intent_generation + 1
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.NEXT_GENERATION) as session:
         attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
     return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
 

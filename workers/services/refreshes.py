@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from models.payment import Payment
 from models.payment_status import TERMINAL_AT_STRIPE
 from tasks.contracts.payments import RefreshPayment
+from tasks.contracts.steps import Step
 from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
@@ -33,7 +34,7 @@ def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slo
 def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
     """Fetch a payment's PaymentIntent and apply it, unless the payment is clean and its end is known by now."""
     runtime = attempt.runtime
-    with attempt.transaction() as session:
+    with attempt.transaction(Step.HOLD) as session:
         payment = session.get_one(Payment, request.payment_id)
         stripe_id, version = payment.stripe_id, payment.version
         clear = not payment.dirty and payment.stripe_status in TERMINAL_AT_STRIPE
