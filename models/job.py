@@ -13,9 +13,9 @@ JOB_MOVES = Moves(
     "job",
     {
         "ready": frozenset({"running", "cancelled", "dead"}),
-        "running": frozenset({"ready", "waiting", "checking", "done", "refused", "dead"}),
+        "running": frozenset({"ready", "waiting", "checking", "done", "refused", "dead", "cancelled"}),
         "waiting": frozenset({"running", "cancelled", "dead"}),
-        "checking": frozenset({"running", "dead"}),
+        "checking": frozenset({"running", "cancelled", "dead"}),  # cancelled only after a look has found nothing
         "done": frozenset(),
         "refused": frozenset(),
         "dead": frozenset({"ready", "checking"}),  # by an operator's replay
@@ -37,7 +37,11 @@ class Job(Base):
         fence: grows with every claim; a write that carries an older fence is refused.
         publish_number: grows with every hint, below zero for one that was sent again; claimed_publish: how far the
             queue had moved when the job was claimed.
+        rescues: how often a worker died of it, as far as that is certain (`workers.jobs.rescue`).
+        quarantined: it runs in the quarantine's queue, alone, until it is over.
         intent…: what was committed before Stripe was asked: operation, generation of its key, and since when.
+        cancel_asked_at: an operator wants it to end; nothing more is sent on its behalf.
+        discarded_at: an operator has put it out of the dead letters.
     """
 
     __tablename__ = "jobs"
@@ -51,6 +55,7 @@ class Job(Base):
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
         Index("ix_jobs_unprojected", "id", postgresql_where=text("version > projected_version")),
         Index("ix_jobs_claimed", "queue", "claimed_publish"),
+        Index("ix_jobs_dead", "finished_at", "id", postgresql_where=text("state = 'dead' AND discarded_at IS NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -83,6 +88,9 @@ class Job(Base):
     first_error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     last_error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     verdict: Mapped[str | None]
+    replays: Mapped[int] = mapped_column(server_default="0")
+    cancel_asked_at: Mapped[Instant | None]
+    discarded_at: Mapped[Instant | None]
     accepted_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     created_at: Mapped[Recorded]

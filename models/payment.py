@@ -36,7 +36,8 @@ PAYMENT_MOVES = Moves(
         "refunded": _MONEY_MOVED,
         "disputed": _MONEY_MOVED,
         "canceled": frozenset(),
-        "failed": frozenset(),
+        # `failed` says that nothing happened so far: an operator's replay of its dead job may yet make the payment.
+        "failed": _OPEN,
     },
 )
 

@@ -56,9 +56,13 @@ def test_nothing_leads_back_from_where_money_has_moved(old: str) -> None:
     assert {new for new in PAYMENT_MOVES.states if PAYMENT_MOVES.allow(old, new)} == set(MONEY_MOVED)
 
 
-@pytest.mark.parametrize("end", ["failed", "canceled"])
-def test_nothing_follows_an_end_without_money(end: str) -> None:
-    assert not any(PAYMENT_MOVES.allow(end, new) for new in PAYMENT_MOVES.states if new != end)
+def test_nothing_follows_a_cancellation() -> None:
+    assert not any(PAYMENT_MOVES.allow("canceled", new) for new in PAYMENT_MOVES.states if new != "canceled")
+
+
+def test_a_failed_payment_may_yet_be_made_by_a_replay_of_its_job() -> None:
+    assert PAYMENT_MOVES.allow("failed", "requires_confirmation")
+    assert PAYMENT_MOVES.allow("failed", "paid")
 
 
 @pytest.mark.parametrize("new", MONEY_MOVED)
