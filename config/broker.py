@@ -5,12 +5,34 @@ hint is harmless to lose: what can't be read is logged, without its words, and d
 """
 
 import logging
+import threading
 from queue import Empty
 from typing import Any
 
 from kombu.transport import redis
 
 LOG = logging.getLogger("tollgate.broker")
+
+
+class StrayCounter:
+    """Counts what came off a queue and was no hint; kombu and Celery call by name, so there is one in each process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self) -> None:
+        """Count one."""
+        with self._lock:
+            self._count += 1
+
+    @property
+    def count(self) -> int:
+        """How many there were since the process began."""
+        return self._count
+
+
+STRAYS = StrayCounter()
 
 
 class Channel(redis.Channel):
@@ -21,6 +43,7 @@ class Channel(redis.Channel):
             return super()._brpop_read(**options)  # type: ignore[misc]  # the stubs leave it out
         except ValueError as error:
             LOG.error("something in a queue was no JSON and was dropped: %s", type(error).__name__)  # noqa: TRY400 - the trace quotes it
+            STRAYS.add()
             raise Empty from None
 
 
@@ -33,4 +56,5 @@ class Transport(redis.Transport):
         if isinstance(message, dict):
             super()._deliver(message, queue)
         else:
+            STRAYS.add()
             LOG.error("something in queue %s was no message and was dropped: %s", queue, type(message).__name__)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import JobDeadError, JobRefusedError, JobWaitsError, TollgateError
 from tasks.contracts.job import Contract
+from tasks.strays import job_ids_in
 from workers.jobs.attempt import Attempt
 from workers.jobs.batch import BatchService, run_batch
 from workers.jobs.outcome import Outcome
@@ -90,9 +91,17 @@ def batch_job(
 
 
 def _task(contract: type[Contract], run: Callable[[Sequence[str]], str]) -> Any:
+    def run_hint(*arguments: Any, **keywords: Any) -> str:
+        job_ids = job_ids_in(arguments, keywords)
+        return "no hint" if job_ids is None else run(job_ids)
+
     return shared_task(
-        name=contract.KIND.name, ignore_result=True, max_retries=None, throws=(JobDeadError, JobRefusedError)
-    )(run)
+        name=contract.KIND.name,
+        ignore_result=True,
+        max_retries=None,
+        throws=(JobDeadError, JobRefusedError),
+        typing=False,  # whatever comes is looked at by `job_ids_in`
+    )(run_hint)
 
 
 def tell(results: Sequence[Result]) -> str:
