@@ -95,6 +95,7 @@ def environments(
         "worker": workers,
         "worker-webhooks": workers,
         "worker-background": workers,
+        "worker-quarantine": workers,
         "flower": common
         | _some(values, FLOWER)
         | {"TOLLGATE_REDIS_URL": addresses.redis_url, "TOLLGATE_FLOWER_PORT": str(addresses.flower_port)},

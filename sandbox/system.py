@@ -24,7 +24,7 @@ from sandbox.simulator_control import SimulatorControl
 from sandbox.supervisor import Supervisor
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
-WORKERS = ("worker", "worker-webhooks", "worker-background")
+WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-quarantine")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS")
 READY_SECONDS = 60.0  # some 6 s on two cores; a loaded machine may take longer
 POLL_SECONDS = 0.05

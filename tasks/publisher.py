@@ -8,6 +8,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from config.queues import QUARANTINE
 from tasks.contracts.kinds import kind_of
 from tasks.contracts.steps import Step
 from workers.jobs.publish import Hint
@@ -25,8 +26,9 @@ def send(app: Celery, hints: Iterable[Hint]) -> list[Hint]:
     by_kind = sorted(hints, key=lambda hint: (hint.kind, hint.queue))
     messages = [
         batch
-        for (kind, _), group in groupby(by_kind, key=lambda hint: (hint.kind, hint.queue))
-        for batch in _batches(list(group), kind_of(kind).batch)
+        for (kind, queue), group in groupby(by_kind, key=lambda hint: (hint.kind, hint.queue))
+        # Alone means alone: not even others of its kind share the process with what may kill it.
+        for batch in _batches(list(group), 1 if queue == QUARANTINE else kind_of(kind).batch)
     ]
     unsent: list[Hint] = []
     for position, batch in enumerate(messages):

@@ -10,15 +10,18 @@ from celery import Celery
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
+from workers.jobs.presence import PRESENCE_SECONDS, forget_old, give_sign
 from workers.jobs.publish import mark_due, mark_lost, overdue_queues
-from workers.jobs.rescue import rescue
+from workers.jobs.rescue import CutOff, rescue
 from workers.projections.repair import repair_api_keys, repair_forgotten, repair_views
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.dispatcher")
+CUT_OFF_SECONDS = 3.0  # without PostgreSQL: workers may have missed a sign of life or an outcome meanwhile
 PULSE_SECONDS = 60  # a pulse older than this is no longer there
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
+FORGET_SECONDS = 3600.0
 WAITING_SECONDS = 30.0  # keys and versions arrive with restarts, clients with a command: minutes apart, not seconds
 PUBLISH_ROUNDS = 10  # of a long backlog at a time, so that rescue and repair are not kept waiting
 IDLE_CONSUMER_MS = 3_600_000  # a dispatcher that has read nothing for an hour is gone for good
@@ -41,13 +44,15 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
     return [
         Chore("pulse", jobs.repair_interval, lambda: pulse(runtime, clock)),
         Chore("epoch", jobs.repair_interval, lambda: repair_forgotten(runtime)),
-        Chore("rescue", jobs.poll_interval, lambda: give_back(runtime)),
+        Chore("presence", PRESENCE_SECONDS, lambda: be_seen(runtime)),
+        Chore("rescue", jobs.poll_interval, Rescuer(runtime).give_back),
         Chore("publish", jobs.poll_interval, lambda: publish_due(runtime, app)),
         Chore("republish", jobs.republish_grace / 2, lambda: publish_lost(runtime, app)),
         Chore("views", jobs.repair_interval, lambda: repair_views(runtime)),
         Chore("api keys", API_KEYS_SECONDS, lambda: repair_api_keys(runtime)),
         Chore("waiting entries", WAITING_SECONDS, lambda: take_waiting(runtime)),
         Chore("trim", TRIM_SECONDS, lambda: trim(runtime, clock)),
+        Chore("forget processes", FORGET_SECONDS, lambda: forget_processes(runtime)),
     ]
 
 
@@ -58,12 +63,46 @@ def pulse(runtime: Runtime, clock: Callable[[], float]) -> None:
         runtime.redis.set(runtime.settings.redis.keyspace.dispatcher_pulse, now_ms, ex=PULSE_SECONDS)
 
 
-def give_back(runtime: Runtime) -> None:
-    """Make jobs due again whose lease ran out."""
-    with runtime.transaction(Step.RESCUE) as session:
-        rescued = rescue(session, runtime.settings.jobs.publish_batch)
-    for job_id in rescued:
-        LOG.warning("the lease ran out: the job is due again", extra={"job_id": job_id})
+def be_seen(runtime: Runtime) -> None:
+    """Tell PostgreSQL that this dispatcher lives."""
+    with runtime.transaction(Step.PRESENCE) as session:
+        give_sign(session, runtime.name)
+
+
+@dataclass(slots=True)
+class Rescuer:
+    """Gives back jobs whose lease ran out, and remembers when PostgreSQL could not be reached.
+
+    Args:
+        reached: when it last could, by the monotonic clock; None before the first time.
+        cut_off: beginning and end of the last time it could not.
+    """
+
+    runtime: Runtime
+    monotonic: Callable[[], float] = time.monotonic
+    reached: float | None = None
+    cut_off: tuple[float, float] | None = None
+
+    def give_back(self) -> None:
+        """Make jobs due again whose lease ran out.
+
+        Raises:
+            DatabaseAwayError: if PostgreSQL is away; this counts as being cut off from it.
+        """
+        jobs = self.runtime.settings.jobs
+        with self.runtime.transaction(Step.RESCUE) as session:
+            now = self.monotonic()
+            if self.reached is not None and now - self.reached > CUT_OFF_SECONDS:
+                self.cut_off = (self.reached, now)
+            ago = None if self.cut_off is None else CutOff(*(now - moment for moment in self.cut_off))
+            rescued = rescue(session, jobs.publish_batch, max_rescues=jobs.max_rescues, cut_off=ago)
+        self.reached = now
+        for each in rescued:
+            LOG.warning(
+                "the lease ran out: the job is due again%s",
+                ", alone in quarantine" if each.quarantined else "",
+                extra={"job_id": each.job_id, "worker_died": each.worker_died},
+            )
 
 
 def publish_due(runtime: Runtime, app: Celery) -> None:
@@ -108,6 +147,12 @@ def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
         if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:
             with Step.FORGET_READER:
                 runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
+
+
+def forget_processes(runtime: Runtime) -> None:
+    """Forget processes that are gone for long."""
+    with runtime.transaction(Step.PRESENCE) as session:
+        forget_old(session)
 
 
 def _stream_order(stream_id: str) -> tuple[int, int]:

@@ -325,6 +325,14 @@ class Step(Enum):
         LEASE,
     )
     # Worker and dispatcher
+    PRESENCE = Row(
+        "process.presence",
+        "commits that the process lives, or forgets those that are long gone",
+        "an older sign of life",
+        NEXT_REPAIR,
+        "nothing undone",
+        NEXT_REPAIR,
+    )
     VIEWS = Row(
         "views.write",
         "writes views and wakes those who wait",

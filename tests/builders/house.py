@@ -116,7 +116,8 @@ class House:
 
     def rescue(self) -> list[str]:
         with self.runtime.transaction(Step.RESCUE) as session:
-            return rescue(session, MOST)
+            rescued = rescue(session, MOST, max_rescues=self.runtime.settings.jobs.max_rescues)
+            return [each.job_id for each in rescued]
 
     # The job protocol
 

@@ -407,14 +407,18 @@ def test_a_wrong_key_is_tried_again_once_a_minute(house: House) -> None:
     assert 59.9 < seconds_until_due(house, job_id) < 61
 
 
-def test_an_unknown_outcome_is_looked_up_within_a_second_at_first(house: House) -> None:
+@pytest.mark.parametrize(
+    ("age", "pause"), [(0, 1), (9, 1), (30, 5), (300, 30), (3000, 120), (20 * 3600, 900), (30 * 3600, 3600)]
+)
+def test_the_older_a_doubt_the_rarer_it_is_looked_into(house: House, age: float, pause: float) -> None:
     job_id, _ = taken(house)
-    runtime = dataclasses.replace(house.changed(backoff_base=50.0), random=lambda: 0.999)
-    run(house, job_id, raising(errors.StripeOutcomeUnknownError()), runtime)
-    assert seconds_until_due(house, job_id) <= 1.1
-    house.make_due(job_id)
-    run(house, job_id, raising(errors.StripeOutcomeUnknownError()), runtime)
-    assert seconds_until_due(house, job_id) > 90
+    intend(house, job_id)
+    house.age_intent(job_id, age)
+    for chance, least, most in ((0.0, pause / 2, pause / 2 + 0.2), (0.999, pause * 0.99, pause + 0.2)):
+        runtime = dataclasses.replace(house.runtime, random=lambda chance=chance: chance)
+        house.make_due(job_id)
+        assert run(house, job_id, raising(errors.StripeOutcomeUnknownError()), runtime).state == "checking"
+        assert least - 0.1 <= seconds_until_due(house, job_id) <= most
 
 
 def test_waits_grow_with_attempts_up_to_the_cap(house: House) -> None:
@@ -456,32 +460,31 @@ def test_a_job_too_old_that_stripe_was_never_asked_for_is_dead_and_failed(house:
     assert house.payment(payment_id)["status"] == "failed"
 
 
-def test_a_job_too_old_that_stripe_may_have_been_asked_for_is_never_called_failed(house: House) -> None:
+def test_a_job_too_old_that_stripe_may_have_been_asked_for_is_looked_into_for_a_week_and_never_called_failed(
+    house: House,
+) -> None:
     job_id, payment_id = taken(house)
     intend(house, job_id)
     expire(house, job_id)
+    assert run(house, job_id, raising(errors.StripeUnavailableError())).state == "checking"
+    house.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '8 days'")
+    house.make_due(job_id)
     run(house, job_id, raising(AssertionError("must not run")))
     assert house.job(job_id)["verdict"] == "reconcile_first"
     assert house.payment(payment_id)["status"] == "checking"
 
 
-def test_a_job_that_keeps_killing_its_workers_is_dead_in_the_end(house: House) -> None:
+def test_an_attempt_that_had_no_effect_leaves_no_intent(house: House) -> None:
+    """What waits was never asked for, so that it can be cancelled, and asked for, without a look."""
     job_id, _ = taken(house)
-    for _ in range(4):
-        house.claim(job_id)
-        house.lapse(job_id)
-        house.rescue()
-    result = run(house, job_id, raising(AssertionError("must not run")))
-    assert (result.state, "4 times" in result.reason) == ("dead", True)
 
+    def perform(attempt: Attempt, _request: CreatePayment) -> Outcome:
+        with attempt.transaction(Step.INTENT) as session:
+            attempt.intend(session, OPERATION, 1)
+        raise errors.StripeUnavailableError
 
-def test_three_rescues_do_not_end_a_job(house: House) -> None:
-    job_id, _ = taken(house)
-    for _ in range(3):
-        house.claim(job_id)
-        house.lapse(job_id)
-        house.rescue()
-    assert run(house, job_id, lambda _attempt, _request: done(lambda _: None)).state == "done"
+    assert run(house, job_id, perform).state == "waiting"
+    assert (house.job(job_id)["intent"], house.job(job_id)["intent_at"]) == (None, None)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x01\x02e1garbage-that-no-key-opens"], ids=["none", "broken"])
@@ -635,7 +638,7 @@ def test_a_finish_by_an_old_fence_is_refused(house: House) -> None:
 def test_states_are_told_of_those_jobs_that_exist(house: House) -> None:
     job_id, _ = taken(house)
     with house.runtime.transaction(Step.OUTCOME) as session:
-        assert states(session, [job_id, "job_none"]) == {job_id: "ready"}
+        assert states(session, [job_id, "job_none"]) == {job_id: ("ready", False)}
 
 
 def test_a_job_without_a_payment_yet_has_one_after_its_first_unhappy_end(house: House) -> None:
@@ -657,15 +660,3 @@ def test_a_hint_of_another_kind_claims_nothing(house: House) -> None:
     job_id, _ = taken(house)
     assert house.claim(job_id, kind="stripe.event") == []
     assert house.job(job_id)["state"] == "ready"
-
-
-def test_a_job_that_a_restore_may_have_lost_is_never_called_failed_for_want_of_an_intent(house: House) -> None:
-    job_id, payment_id = taken(house)
-    house.sql(
-        "UPDATE jobs SET accepted_at = created_at - interval '7 hours',"
-        " expires_at = created_at - interval '1 hour' WHERE id = :id",
-        id=job_id,
-    )
-    result = house.create(job_id)
-    assert (result.state, house.job(job_id)["verdict"]) == ("dead", "reconcile_first")
-    assert house.payment(payment_id)["status"] == "checking"

@@ -399,3 +399,93 @@ def test_a_restored_database_that_names_a_customer_otherwise_still_gets_the_paym
     shop.sql("UPDATE customers SET name = :name", name=name)
     assert shop.create(restored).state == "done"
     assert_one(shop, stripe, payment_id)
+
+
+# The last look
+
+
+def stop(shop: House, job_id: str, seconds_ago: float) -> None:
+    """Let the job have expired so long ago."""
+    shop.sql(
+        "UPDATE jobs SET expires_at = clock_timestamp() - make_interval(secs => :s) WHERE id = :id",
+        id=job_id,
+        s=seconds_ago,
+    )
+
+
+def lose_the_answer(shop: House, stripe: Simulator, *, effect: bool) -> tuple[str, str]:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS, "effect": effect})
+    assert shop.create(job_id).state == "checking"
+    return job_id, payment_id
+
+
+def test_a_job_too_old_is_done_if_a_last_look_finds_that_stripe_did_it(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = lose_the_answer(shop, stripe, effect=True)
+    stop(shop, job_id, 1.0)
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_a_job_too_old_is_failed_only_when_stripe_has_shown_nothing_for_long_enough(
+    shop: House, stripe: Simulator
+) -> None:
+    job_id, payment_id = lose_the_answer(shop, stripe, effect=False)
+    stop(shop, job_id, 60.0)
+    assert shop.create_again(job_id).state == "checking"
+    assert shop.payment(payment_id)["status"] == "checking"
+    stop(shop, job_id, 121.0)
+    assert shop.create_again(job_id).state == "dead"
+    assert shop.job(job_id)["verdict"] == "safe_to_replay"
+    assert shop.payment(payment_id)["status"] == "failed"
+    assert made(stripe, payment_id) == []
+
+
+def test_a_last_look_for_a_customer_that_stripe_never_had_makes_none(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stripe.faults({"do": "drop", "match": CUSTOMERS, "effect": False})
+    assert shop.create(job_id).state == "checking"
+    stop(shop, job_id, 121.0)
+    asked = {"do": "latency", "ms": 1, "match": {"method": "POST", "times": 0}}
+    stripe.faults(asked)
+    assert shop.create_again(job_id).state == "dead"
+    assert stripe.control("GET", "faults")["faults"][1]["matched"] == 0
+    assert shop.payment(payment_id)["status"] == "failed"
+
+
+def taken_in_late(shop: House, job_id: str, hours: float) -> None:
+    """Let the job's row be that much younger than its acceptance, as after a restore."""
+    shop.sql(
+        "UPDATE jobs SET accepted_at = created_at - make_interval(secs => :s),"
+        " expires_at = created_at - make_interval(secs => :s) + interval '6 hours' WHERE id = :id",
+        id=job_id,
+        s=hours * 3600.0,
+    )
+
+
+def test_a_job_that_a_restore_brought_back_is_looked_up_before_it_is_asked_for(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    assert shop.create(job_id).state == "done"
+    shop.sql("UPDATE payments SET stripe_id = NULL, stripe_status = NULL")
+    shop.sql(
+        "UPDATE jobs SET state = 'ready', intent = NULL, intent_at = NULL, finished_at = NULL, published_at = NULL"
+    )
+    taken_in_late(shop, job_id, 2.0)
+    asked = {"do": "latency", "ms": 1, "match": {**INTENTS, "times": 0}}
+    stripe.faults(asked)
+    assert shop.create_again(job_id).state == "done"
+    assert stripe.control("GET", "faults")["faults"][0]["matched"] == 0
+    assert len(made(stripe, payment_id)) == 1
+
+
+def test_a_job_that_a_restore_may_have_lost_is_called_failed_only_after_a_look(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    taken_in_late(shop, job_id, 7.0)
+    assert shop.create(job_id, shop.with_stripe(FakeStripe(find_customer=_unreachable))).state == "checking"
+    assert shop.payment(payment_id)["status"] == "checking"
+    assert shop.create_again(job_id).state == "dead"
+    assert shop.payment(payment_id)["status"] == "failed"
+
+
+def _unreachable(**_: Any) -> Any:
+    raise errors.StripeUnavailableError

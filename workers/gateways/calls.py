@@ -13,7 +13,7 @@ import stripe
 from config.errors import ContractError
 from tasks.contracts.steps import Step
 from workers.gateways.classing import Failure, Method, failure_of, is_replayed, stripe_error
-from workers.gateways.operations import OPERATION_METADATA
+from workers.gateways.operations import OPERATION_METADATA, same_but_for_generation
 from workers.gateways.snapshots import Answer
 from workers.resilience.breaker import Breaker, is_failure
 
@@ -115,7 +115,9 @@ class Caller:
         send: Callable[[str | None], Answered],
         read: Callable[[Mapping[str, Any]], T],
     ) -> Answer[T] | None:
-        """Return the newest object of a list that an operation made, None if it made none; raises as `reply` does.
+        """Return the newest object of a list that an operation made, under whichever generation of its key; or None.
+
+        Raises as `reply` does.
 
         Args:
             name: what is listed, for the log.
@@ -172,7 +174,7 @@ def page_of(fields: Mapping[str, Any], *, operation: str, read: Callable[[Mappin
         raise ContractError("Stripe's list does not say whether more follows")
     for each in objects:
         metadata = each.get("metadata")
-        if isinstance(metadata, Mapping) and metadata.get(OPERATION_METADATA) == operation:
+        if isinstance(metadata, Mapping) and same_but_for_generation(operation, metadata.get(OPERATION_METADATA)):
             return Page(read(each), each, None)
     return Page(None, {}, object_id(objects[-1]) if more else None)
 

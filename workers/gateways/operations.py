@@ -35,6 +35,12 @@ def parse_operation(text: str) -> tuple[str, str, int] | None:
     return (found[1], found[2], int(found[3])) if found else None
 
 
+def same_but_for_generation(operation: str, other: object) -> bool:
+    """Tell whether both name the same business operation, each perhaps under another generation of its key."""
+    mine, theirs = parse_operation(operation), parse_operation(other) if isinstance(other, str) else None
+    return mine is not None and theirs is not None and mine[:2] == theirs[:2]
+
+
 def idempotency_key(operation: str) -> str:
     """Return the idempotency key under which Stripe is asked for an operation."""
     return f"tollgate/{operation}"

@@ -11,10 +11,11 @@ from config.errors import DatabaseAwayError, FenceLostError, TollgateError
 from tasks.contracts.job import Contract
 from tasks.contracts.steps import Step
 from workers.jobs.claim import claim
+from workers.jobs.ending import over
 from workers.jobs.failure import outcome_of
 from workers.jobs.outcome import Outcome, finish
 from workers.jobs.row import JobRow
-from workers.jobs.run import Result, open_payload, too_late
+from workers.jobs.run import Result, open_payload
 from workers.projections.projector import project
 from workers.runtime import Runtime
 
@@ -66,20 +67,13 @@ def _settle(runtime: Runtime, jobs: Sequence[JobRow], service: BatchService[C]) 
 
 def _together(runtime: Runtime, jobs: Sequence[JobRow], service: BatchService[C]) -> list[Outcome]:
     with runtime.transaction(Step.BATCH) as session:
-        alive = [(job, open_payload(runtime, job, service.contract)) for job in jobs if too_late(runtime, job) is None]
-        done = dict(
-            zip((job.id for job, _ in alive), service.perform(session, runtime, alive), strict=True) if alive else ()
-        )
-        outcomes = [done.get(job.id) or _late(runtime, job) for job in jobs]
+        ends = {job.id: over(runtime, job) for job in jobs}
+        alive = [(job, open_payload(runtime, job, service.contract)) for job in jobs if ends[job.id] is None]
+        performed = iter(service.perform(session, runtime, alive) if alive else [])
+        outcomes = [ends[job.id] or next(performed) for job in jobs]
         for job, outcome in zip(jobs, outcomes, strict=True):
             finish(session, job, outcome)
     return outcomes
-
-
-def _late(runtime: Runtime, job: JobRow) -> Outcome:
-    outcome = too_late(runtime, job)
-    assert outcome is not None, "a job without an outcome is one that came too late"  # noqa: S101 - states an invariant
-    return outcome
 
 
 def _put_aside(runtime: Runtime, job: JobRow, error: Exception) -> Result:

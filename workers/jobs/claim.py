@@ -5,33 +5,38 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.base import one_of
-from models.job import DUE_STATES
+from workers.jobs.due import DUE, RUNNABLE
 from workers.jobs.row import JobRow
 
 # Intake follows acceptance within a second. A row that came so much later may be one that a restore had lost.
 LATE_SECONDS = 300
-# The lease runs by PostgreSQL's clock alone. A job is claimed only when it is due, so a repeated or early hint is
-# harmless; `claimed_publish` tells the dispatcher how far the queue has moved.
+LATE = f"(created_at - accepted_at > interval '{LATE_SECONDS} seconds')"
+# The lease runs by PostgreSQL's clock alone. A job is claimed only when it is due and its queue is not paused, so a
+# repeated or early hint is harmless; `claimed_publish` tells the dispatcher how far the queue has moved. What is to be
+# cancelled passes a paused queue: nothing is sent for it.
 _CLAIM = text(f"""
 WITH claimed AS (
     UPDATE jobs
     SET state = 'running', fence = fence + 1, attempts = attempts + 1, updated_at = clock_timestamp(),
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         claimed_publish = GREATEST(publish_number, claimed_publish)
-    WHERE id = ANY(:ids) AND kind = :kind AND {one_of("state", DUE_STATES)} AND next_run_at <= clock_timestamp()
+    WHERE id = ANY(:ids) AND kind = :kind AND {DUE}
     RETURNING *
 ), attempted AS (
     INSERT INTO attempts (job_id, fence, worker) SELECT id, fence, :worker FROM claimed
 )
-SELECT id, kind, client_id, subject_id, request_id, payload, fence, attempts, rescues, snoozes, intent,
-       intent_generation, EXTRACT(EPOCH FROM clock_timestamp() - intent_at)::float AS intent_age,
-       created_at - accepted_at > interval '{LATE_SECONDS} seconds' AS taken_in_late,
-       clock_timestamp() >= expires_at AS expired, accepted_at
+SELECT id, kind, client_id, subject_id, request_id, payload, fence, attempts, rescues, snoozes, quarantined,
+       intent, intent_generation,
+       EXTRACT(EPOCH FROM clock_timestamp() - CASE WHEN {LATE} THEN accepted_at ELSE intent_at END)::float
+           AS intent_age,
+       {LATE} AS taken_in_late, clock_timestamp() >= expires_at AS expired, cancel_asked_at IS NOT NULL AS cancelling,
+       CASE WHEN cancel_asked_at IS NOT NULL OR clock_timestamp() >= expires_at
+            THEN EXTRACT(EPOCH FROM clock_timestamp() - LEAST(expires_at, cancel_asked_at))::float END AS stopped_for,
+       accepted_at
 FROM claimed ORDER BY id
 """)  # noqa: S608 - built of constants
 
-_STATES = text("SELECT id, state FROM jobs WHERE id = ANY(:ids)")
+_STATES = text(f"SELECT id, state, NOT {RUNNABLE} AS paused FROM jobs WHERE id = ANY(:ids)")  # noqa: S608 - built of constants
 
 
 def claim(session: Session, ids: Sequence[str], *, kind: str, worker: str, lease: float) -> list[JobRow]:
@@ -48,6 +53,6 @@ def claim(session: Session, ids: Sequence[str], *, kind: str, worker: str, lease
     return [JobRow.from_row(row) for row in rows]
 
 
-def states(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """Return the states of jobs that could not be claimed, to be told again; unknown ids are missing."""
-    return {row.id: row.state for row in session.execute(_STATES, {"ids": list(ids)})}
+def states(session: Session, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
+    """Return the state of each job that is there, and whether its queue is paused."""
+    return {row.id: (row.state, row.paused) for row in session.execute(_STATES, {"ids": list(ids)})}

@@ -12,6 +12,7 @@ from config.errors import (
     StripeOutcomeUnknownError,
     TollgateError,
 )
+from config.resolver import next_look
 from config.settings import JobSettings
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
@@ -19,8 +20,7 @@ from workers.resilience.backoff import backoff
 
 # An operator must act first; asking every few seconds would only fill the log.
 MISCONFIGURED_SECONDS = 60.0
-# Whatever happened is usually visible at Stripe within a second or two, and a shopper may be waiting.
-FIRST_LOOK_SECONDS = 1.0
+LEAST_OF_A_LOOK = 0.5  # of the schedule's pause; the rest is chance, so that many doubts do not look at once
 
 
 def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> Outcome:
@@ -37,26 +37,26 @@ def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Cal
     if isinstance(error, StripeKeyReusedError):
         problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
         return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
-    state = "checking" if isinstance(error, StripeOutcomeUnknownError) or job.intent is not None else "waiting"
+    state = "checking" if isinstance(error, StripeOutcomeUnknownError) or job.may_have_asked else "waiting"
     return Outcome(
         state,
-        delay=_delay(error, job, settings, random),
+        delay=_delay(error, job, settings, random, state),
         error=described,
         counts=not isinstance(error, BreakerOpenError),
         request_id=request_id,
     )
 
 
-def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> float:
+def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float], state: str) -> float:
     retry_after = error.retry_after if isinstance(error, StripeError) else None
     if isinstance(error, StripeMisconfiguredError):
         return MISCONFIGURED_SECONDS
-    delay = backoff(
+    if state == "checking":
+        pause = next_look(job.intent_age or 0.0) * (LEAST_OF_A_LOOK + (1 - LEAST_OF_A_LOOK) * random())
+        return max(pause, retry_after or 0.0)
+    return backoff(
         job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random, retry_after=retry_after
     )
-    if isinstance(error, StripeOutcomeUnknownError) and job.attempts == 1 and retry_after is None:
-        return min(delay, FIRST_LOOK_SECONDS)
-    return delay
 
 
 def describe(error: Exception) -> dict[str, str]:

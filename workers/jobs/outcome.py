@@ -9,6 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.errors import FenceLostError
+from config.queues import QUARANTINE
+from tasks.contracts.kinds import kind_of
 from workers.jobs.row import JobRow
 
 
@@ -55,13 +57,18 @@ def done(write: Callable[[Session], None], *, request_id: str | None = None, tou
 
 
 # The fence and the state must still be this attempt's. An attempt that was rescued in the meantime changes nothing.
+# `waiting` says that all attempts together had no effect at Stripe: there is no intent any more. A job that is over is
+# spoken of in its own queue, wherever it ran.
 _FINISH = text("""
 WITH finished AS (
     UPDATE jobs
-    SET state = :state, lease_until = NULL, published_at = NULL, version = version + 1,
+    SET state = :state, queue = :queue, lease_until = NULL, published_at = NULL, version = version + 1,
+        intent = CASE WHEN :state = 'waiting' THEN NULL ELSE intent END,
+        intent_at = CASE WHEN :state = 'waiting' THEN NULL ELSE intent_at END,
         attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END,
         snoozes = snoozes + CASE WHEN :counts THEN 0 ELSE 1 END,
-        next_run_at = clock_timestamp() + make_interval(secs => :delay),
+        next_run_at = clock_timestamp() + make_interval(
+            secs => CASE WHEN :state = 'waiting' AND cancel_asked_at IS NOT NULL THEN 0 ELSE :delay END),
         problem = CAST(:problem AS jsonb),
         first_error = COALESCE(first_error, CAST(:error AS jsonb)),
         last_error = COALESCE(CAST(:error AS jsonb), last_error),
@@ -93,6 +100,7 @@ def finish(session: Session, job: JobRow, outcome: Outcome) -> None:
             "id": job.id,
             "fence": job.fence,
             "state": outcome.state,
+            "queue": _queue(job, outcome),
             "counts": outcome.counts,
             "delay": outcome.delay,
             "problem": _json(outcome.problem),
@@ -105,6 +113,10 @@ def finish(session: Session, job: JobRow, outcome: Outcome) -> None:
     if written is None:
         raise FenceLostError(f"attempt {job.fence} of {job.id} was taken over; its outcome was not written")
     outcome.write(session)
+
+
+def _queue(job: JobRow, outcome: Outcome) -> str:
+    return QUARANTINE if job.quarantined and outcome.state not in FINAL_STATES else kind_of(job.kind).queue
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:

@@ -7,8 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.queues import QUEUES
-from models.base import one_of
-from models.job import DUE_STATES
+from workers.jobs.due import DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +19,9 @@ class Hint:
     queue: str
 
 
-_DUE = f"{one_of('state', DUE_STATES)} AND next_run_at <= clock_timestamp()"
-
 _PUBLISH = text(f"""
 WITH due AS (
-    SELECT id FROM jobs WHERE {_DUE} AND published_at IS NULL
+    SELECT id FROM jobs WHERE {DUE} AND published_at IS NULL
     ORDER BY next_run_at LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET published_at = clock_timestamp(), publish_number = nextval('job_publish_numbers')
@@ -36,11 +33,12 @@ FROM due WHERE jobs.id = due.id RETURNING jobs.id, jobs.kind, jobs.queue
 # claimed by the first hint, late and not lost, which would prove nothing of what stands before the second.
 _REPUBLISH = text(f"""
 WITH moved AS (
-    SELECT queues.queue, (SELECT max(claimed_publish) FROM jobs WHERE jobs.queue = queues.queue) AS number
-    FROM unnest(CAST(:queues AS text[])) AS queues (queue)
+    SELECT all_queues.queue,
+        (SELECT max(claimed_publish) FROM jobs WHERE jobs.queue = all_queues.queue) AS number
+    FROM unnest(CAST(:queues AS text[])) AS all_queues (queue)
 ), lost AS (
     SELECT jobs.id FROM jobs LEFT JOIN moved ON moved.queue = jobs.queue
-    WHERE {_DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
+    WHERE {DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
       AND (jobs.queue = ANY(:empty) OR abs(publish_number) < moved.number)
     ORDER BY next_run_at LIMIT :most FOR UPDATE OF jobs SKIP LOCKED
 )
@@ -49,7 +47,7 @@ FROM lost WHERE jobs.id = lost.id RETURNING jobs.id, jobs.kind, jobs.queue
 """)  # noqa: S608 - built of constants
 
 _OVERDUE = text(f"""
-SELECT DISTINCT queue FROM jobs WHERE {_DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
+SELECT DISTINCT queue FROM jobs WHERE {DUE} AND published_at < clock_timestamp() - make_interval(secs => :grace)
 """)  # noqa: S608 - built of constants
 
 _UNPUBLISH = text("UPDATE jobs SET published_at = NULL WHERE id = ANY(:ids) AND published_at IS NOT NULL")

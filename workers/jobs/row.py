@@ -14,10 +14,14 @@ class JobRow:
     Args:
         fence: the number of this claim; every later write carries it.
         attempts: tries so far, this one included.
+        quarantined: whether it runs alone.
         taken_in_late: whether its row is much younger than its acceptance: a restored database may have forgotten
             what Stripe was asked.
         expired: whether its kind's maximum age had passed, by PostgreSQL's clock.
-        intent_age: seconds since the first intent was committed, None if there is none.
+        cancelling: whether an operator asked for its end.
+        stopped_for: for how many seconds nothing may be sent on its behalf, since it expired or was cancelled; None
+            while it may.
+        intent_age: seconds since Stripe may first have been asked under the intent's key, None if it never was.
     """
 
     id: str
@@ -30,12 +34,20 @@ class JobRow:
     attempts: int
     rescues: int
     snoozes: int
+    quarantined: bool
     intent: str | None
     intent_generation: int
     intent_age: float | None
     taken_in_late: bool
     expired: bool
+    cancelling: bool
+    stopped_for: float | None
     accepted_at: dt.datetime
+
+    @property
+    def may_have_asked(self) -> bool:
+        """Whether an earlier attempt may have asked Stripe for something: look before asking."""
+        return self.intent is not None or self.taken_in_late
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:

@@ -15,6 +15,7 @@ from tasks.contracts.job import Contract
 from tasks.contracts.steps import Step
 from workers.jobs.attempt import Attempt
 from workers.jobs.claim import claim, states
+from workers.jobs.ending import over
 from workers.jobs.failure import describe, outcome_of
 from workers.jobs.outcome import Outcome, finish
 from workers.jobs.row import JobRow
@@ -59,8 +60,8 @@ def run_job(runtime: Runtime, job_id: str, service: Service[C]) -> Result:
     with runtime.transaction(Step.CLAIM) as session:
         jobs = claim(session, [job_id], kind=service.contract.KIND.name, worker=runtime.name, lease=lease)
         if not jobs:
-            state = states(session, [job_id]).get(job_id, "unknown")
-            return Result(job_id, state, f"nothing to do: the job is {state}")
+            state, paused = states(session, [job_id]).get(job_id, ("unknown", False))
+            return Result(job_id, state, f"nothing to do: the job is {state}{', its queue is paused' * paused}")
     attempt = Attempt(runtime, jobs[0], read_before_claim + lease)
     with bind(job_id=job_id, request_id=jobs[0].request_id):
         return _attempt(attempt, service)
@@ -71,16 +72,16 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
     contract: C | None = None
     try:
         contract = open_payload(runtime, job, service.contract)
-        outcome = too_late(runtime, job) or service.perform(attempt, contract)
+        outcome = over(runtime, job) or service.perform(attempt, contract)
     except (FenceLostError, DatabaseAwayError) as error:
         LOG.warning("attempt %d ends without an outcome: %s", job.fence, error)
         return Result(job.id, "running", str(error))
     except TollgateError as error:
         # A payload that can't be opened must not be tried for ever either.
-        outcome = too_late(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = over(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
         LOG.warning("attempt %d: %s", job.fence, error, extra={"error": describe(error)})
     except Exception as error:
-        outcome = too_late(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = over(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
         LOG.exception("attempt %d failed unexpectedly", job.fence)
     return _conclude(runtime, job, service, contract, outcome)
 
@@ -106,23 +107,6 @@ def _write(runtime: Runtime, job: JobRow, service: Service[C], contract: C | Non
         finish(session, job, outcome)
         if outcome.state != "done" and contract is not None:
             service.settle(session, runtime, job, contract, outcome)
-
-
-def too_late(runtime: Runtime, job: JobRow) -> Outcome | None:
-    """Return a dead outcome for a job that is too old or that kept killing its workers, else None."""
-    if job.rescues > runtime.settings.jobs.max_rescues:
-        message = f"its worker died {job.rescues} times"
-    elif job.expired:
-        message = "it was not done within its kind's maximum age"
-    else:
-        return None
-    return Outcome(
-        "dead",
-        problem={"code": "gave_up", "detail": f"Tollgate gave up: {message}"},
-        error={"type": "GaveUp", "message": message},
-        # Without an intent Stripe was never asked, so asking again is safe; unless a restore took the intent with it.
-        verdict="safe_to_replay" if job.intent is None and not job.taken_in_late else "reconcile_first",
-    )
 
 
 def open_payload(runtime: Runtime, job: JobRow, contract: type[C]) -> C:

@@ -61,6 +61,20 @@ def remember(session: Session, settings: WorkerSettings, *, client_id: str, name
     )
 
 
+def look_up(attempt: Attempt, customer: KnownCustomer) -> str | None:
+    """Return Stripe's id of the customer without making one; None if Stripe has none of ours.
+
+    Raises:
+        StripeError: as the gateway does.
+        FenceLostError: if another attempt owns the job now.
+    """
+    if customer.stripe_id is not None:
+        return customer.stripe_id
+    attempt.before_call()
+    operation = operation_name(customer.id, "create", 1)
+    return attempt.runtime.stripe.find_customer(email=customer.email, operation=operation)
+
+
 def at_stripe(attempt: Attempt, customer: KnownCustomer) -> str:
     """Return the customer's id at Stripe, made there and remembered if it is not known yet.
 

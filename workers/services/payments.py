@@ -16,6 +16,7 @@ from tasks.contracts.steps import Step
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
+from workers.jobs.ending import unsent
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -25,6 +26,9 @@ from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked, move
 
 VERB = "create"
+# What a job that is not done means for its payment.
+_SETTLED = {"waiting": "processing", "checking": "checking", "cancelled": "canceled"}
+_UNMADE = frozenset({"processing", "checking", "failed"})  # statuses of a payment that Stripe is not known to have
 OBJECT_MISSING = "resource_missing"  # https://docs.stripe.com/error-codes#resource-missing
 
 
@@ -43,6 +47,8 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     again, always under the same key (see `_ask_again`).
     """
     customer = _prepare(attempt, request)
+    if attempt.job.stopped_for is not None:
+        return _look_a_last_time(attempt, request, customer, attempt.job.stopped_for)
     stripe_customer = customers.at_stripe(attempt, customer)
     try:
         made = _make(attempt, request, stripe_customer)
@@ -50,15 +56,34 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
         if error.code != OBJECT_MISSING or customer.stripe_id is None:
             raise
         made = _make_for_new_customer(attempt, request, customer)
-    return done(
-        lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
-    )
+    return _made(attempt, request, made)
 
 
 def _make(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:
-    if attempt.job.intent is None:
-        return _Made(_ask(attempt, request, stripe_customer, generation=1), "response")
+    if not attempt.job.may_have_asked:
+        return _Made(_ask(attempt, request, stripe_customer, generation=attempt.job.intent_generation), "response")
     return _look(attempt, request, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+
+
+def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stopped_for: float) -> Outcome:
+    """Find what was made before the job expired or was cancelled; say that there is nothing only when that is certain.
+
+    Raises:
+        StripeOutcomeUnknownError: if nothing is found, but what was sent last may still show up.
+    """
+    stripe_customer = customers.look_up(attempt, customer)
+    made = None if stripe_customer is None else _look(attempt, request, stripe_customer)
+    if made is not None:
+        return _made(attempt, request, made)
+    if stopped_for < attempt.runtime.settings.jobs.generation_wait:
+        raise StripeOutcomeUnknownError("nothing more is sent, and Stripe shows nothing so far: it is looked for again")
+    return unsent(attempt.job)
+
+
+def _made(attempt: Attempt, request: CreatePayment, made: _Made) -> Outcome:
+    return done(
+        lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
+    )
 
 
 def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> _Made:
@@ -77,8 +102,9 @@ def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: K
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
     with attempt.transaction(Step.INTENT) as session:
         customer = _remember(session, attempt.runtime, attempt.job, request, status="processing")
-        if attempt.job.intent is None:
-            attempt.intend(session, operation_name(request.payment_id, VERB, 1), generation=1)
+        if attempt.job.intent is None and attempt.job.stopped_for is None:
+            generation = attempt.job.intent_generation
+            attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
         return customer
 
 
@@ -148,11 +174,9 @@ def _ask(
 
 def _look(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made | None:
     """Find what an earlier attempt made, under any generation of its key."""
-    for generation in range(attempt.job.intent_generation, 0, -1):
-        found = _find(attempt, stripe_customer, operation_name(request.payment_id, VERB, generation))
-        if found is not None:
-            return _Made(found, "fetch")
-    return None
+    operation = operation_name(request.payment_id, VERB, attempt.job.intent_generation)
+    found = _find(attempt, stripe_customer, operation)
+    return None if found is None else _Made(found, "fetch")
 
 
 def _find(attempt: Attempt, stripe_customer: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
@@ -205,9 +229,9 @@ def settle_create(session: Session, runtime: Runtime, job: JobRow, request: Crea
     `failed` needs proof that no money moved: Stripe refused, or was never asked. Everything else is `checking`.
     """
     proof = outcome.state == "refused" or outcome.verdict == "safe_to_replay"
-    status = {"waiting": "processing", "checking": "checking"}.get(outcome.state, "failed" if proof else "checking")
+    status = _SETTLED.get(outcome.state, "failed" if proof else "checking")
     _remember(session, runtime, job, request, status=status)
     payment = locked(session, request.payment_id)
-    if payment.stripe_id is None and payment.status in {"processing", "checking"} and payment.status != status:
+    if payment.stripe_id is None and payment.status in _UNMADE and payment.status != status:
         as_of = payment.created_at
         move(session, payment, status, Source("job", as_of, outcome.request_id or job.id))

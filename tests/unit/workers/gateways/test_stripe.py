@@ -150,7 +150,7 @@ FOREIGN = {"metadata": {}}
 def test_a_look_up_goes_through_all_pages() -> None:
     script = [
         answer(200, listed(payment_intent(id="pi_9", **FOREIGN), payment_intent(id="pi_8", **FOREIGN), more=True)),
-        answer(200, listed(payment_intent(id="pi_7", metadata={"tollgate_operation": "pay_1/create/2"}), more=True)),
+        answer(200, listed(payment_intent(id="pi_7", metadata={"tollgate_operation": "pay_1/capture/1"}), more=True)),
         answer(200, listed(payment_intent(latest_charge=charge())), Request_Id="req_3"),
     ]
     with talking(*script) as (made, server):
@@ -161,6 +161,13 @@ def test_a_look_up_goes_through_all_pages() -> None:
     for heard in server.heard:
         assert (heard.query["customer"], heard.query["limit"]) == (["cus_1"], ["100"])
         assert ["data.latest_charge"] in heard.query.values()
+
+
+def test_a_look_up_finds_what_was_made_under_another_generation_of_the_key() -> None:
+    """A database that was restored may have forgotten the last generation that was asked for."""
+    again = payment_intent(id="pi_2", metadata={"tollgate_operation": "pay_1/create/2"})
+    with talking(answer(200, listed(again))) as (made, _):
+        assert find(made).value.id == "pi_2"
 
 
 def test_a_look_up_stops_at_the_page_that_has_it() -> None:
