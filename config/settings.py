@@ -242,6 +242,16 @@ def load_database() -> DatabaseSettings:
         return _database(read)
 
 
+def load_redis() -> RedisSettings:
+    """Read only where Redis is.
+
+    Raises:
+        SettingsError: one line that names the variable that is missing or wrong.
+    """
+    with Reader() as read:
+        return _redis(read)
+
+
 def load_environment() -> Environment:
     """Read only which environment this is.
 

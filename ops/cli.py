@@ -27,8 +27,12 @@ class Entry:
 
 
 GROUPS = {
+    "dead": Entry("ops.dead", "dead_group", "List, show, replay and discard dead letters."),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
+    "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
+    "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
+    "queue": Entry("ops.queue", "queue_group", "Look at queues; pause and resume them."),
     "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
     "secrets": Entry("ops.secrets", "secrets_group", "Generate the secrets of a new installation."),
     "settings": Entry("ops.settings", "settings_group", "Check the settings of every kind of process."),
@@ -59,7 +63,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="tollgate")
 def tollgate() -> None:
-    """Operate Tollgate: its database, API keys, secrets and settings.
+    """Operate Tollgate: its jobs, queues and dead letters, its database, API keys, secrets and settings.
 
     Settings come from the environment. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 a setting is missing or wrong.
 

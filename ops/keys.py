@@ -14,7 +14,7 @@ from config.settings import OperatorSettings, load_operator
 from models.client import STRIPE_CLIENT, ApiKey
 from ops import key_store
 from ops.connections import database_complaints, open_redis, open_session
-from ops.output import dry_run_option, instant, json_option, print_json, print_table, say
+from ops.output import dry_run_option, in_words, instant, json_option, print_json, print_table, say
 from workers.projections import api_keys
 
 DEFAULT_RATE = 50.0  # requests per second: well above a busy booking site, well below what one web process takes
@@ -87,7 +87,7 @@ def list_keys(*, client: str | None, with_revoked: bool, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table([{name: _in_words(value) for name, value in row.items()} for row in rows])
+    print_table([{name: in_words(value) for name, value in row.items()} for row in rows])
     say(f"{len(rows)} key(s)")
 
 
@@ -179,7 +179,3 @@ def _described(row: ApiKey) -> dict[str, object]:
         "created_at": row.created_at,
         "revoked_at": row.revoked_at,
     }
-
-
-def _in_words(value: object) -> str:
-    return instant(value) if value is None or isinstance(value, dt.datetime) else str(value)

@@ -36,6 +36,19 @@ def instant(moment: dt.datetime | None) -> str:
     return "-" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def in_words(value: object) -> str:
+    """Write any value of a row for a table: nothing as a dash, times in UTC, numbers without needless digits."""
+    if value is None or isinstance(value, dt.datetime):
+        return instant(value)
+    if isinstance(value, bool):
+        return "yes" if value else "-"
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {in_words(inner)}" for name, inner in value.items())
+    return str(value)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, dt.datetime):
         return instant(value)

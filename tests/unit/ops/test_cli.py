@@ -12,7 +12,10 @@ from config.errors import RedisAwayError, SettingsError
 from config.version import VERSION
 from ops import cli
 
-CHANGING = {"migrate", "downgrade", "issue", "rotate", "revoke"}
+CHANGING = {
+    *("migrate", "downgrade", "issue", "rotate", "revoke"),
+    *("replay", "discard", "cancel", "pause", "resume", "reread"),
+}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -28,6 +31,19 @@ COMMANDS = dict(commands())
 
 def test_the_commands_are_these() -> None:
     assert set(COMMANDS) == {
+        "dead list",
+        "dead show",
+        "dead replay",
+        "dead discard",
+        "jobs list",
+        "jobs show",
+        "jobs cancel",
+        "journal status",
+        "journal rejected",
+        "journal reread",
+        "queue list",
+        "queue pause",
+        "queue resume",
         "db migrate",
         "db current",
         "db downgrade",

@@ -1,0 +1,109 @@
+"""`tollgate queue`: what waits in every queue; pause and resume them."""
+
+from collections.abc import Callable
+
+import click
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from config.queues import QUEUES
+from config.settings import load_database
+from ops.acting import acting, operator
+from ops.connections import open_session
+from ops.output import dry_run_option, in_words, json_option, print_json, print_table, say
+from workers.jobs.operator import Operator
+from workers.jobs.pause import pause, resume
+
+_QUEUES = text("""
+SELECT names.name AS queue,
+    count(*) FILTER (WHERE jobs.state = 'ready') AS ready,
+    count(*) FILTER (WHERE jobs.state = 'running') AS running,
+    count(*) FILTER (WHERE jobs.state = 'waiting') AS waiting,
+    count(*) FILTER (WHERE jobs.state = 'checking') AS checking,
+    count(*) FILTER (WHERE jobs.state = 'dead' AND jobs.discarded_at IS NULL) AS dead,
+    max(EXTRACT(EPOCH FROM clock_timestamp() - jobs.next_run_at)) FILTER (
+        WHERE jobs.state IN ('ready', 'waiting', 'checking') AND jobs.next_run_at <= clock_timestamp()
+    )::float AS due_for_seconds,
+    min(queues.paused_at) AS paused_at
+FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS names (name, position)
+LEFT JOIN jobs ON jobs.queue = names.name AND jobs.state NOT IN ('done', 'refused', 'cancelled')
+LEFT JOIN queues ON queues.name = names.name
+GROUP BY names.name, names.position ORDER BY names.position
+""")
+_STRAYS = text("SELECT COALESCE(sum(strays), 0)::bigint FROM processes")
+
+
+@click.group()
+def queue_group() -> None:
+    """Look at queues; pause and resume them.
+
+    Needs TOLLGATE_DATABASE_URL.
+
+    Example: tollgate queue list
+    """
+
+
+@queue_group.command("list")
+@json_option
+def list_queues(*, as_json: bool) -> None:
+    """Say of each queue how many jobs are in which state, how long the oldest has been due, and whether it is paused.
+
+    Example: tollgate queue list
+    """
+    with open_session(load_database()) as session:
+        rows = [dict(row) for row in session.execute(_QUEUES, {"names": list(QUEUES)}).mappings()]
+        strays = session.execute(_STRAYS).scalar_one()
+    if as_json:
+        print_json({"queues": rows, "strays": strays})
+        return
+    print_table([{name.replace("_", " "): in_words(value) for name, value in row.items()} for row in rows])
+    if strays:
+        say(f"{strays} message(s) were no hints and were dropped in the last week: see the workers' logs")
+
+
+@queue_group.command("pause")
+@click.argument("queues", nargs=-1, required=True, type=click.Choice(QUEUES))
+@acting
+@dry_run_option
+@json_option
+def pause_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, as_json: bool) -> None:
+    """Pause QUEUES: from now on none of their jobs is begun; what runs goes on to its end, what is posted is kept.
+
+    Example: tollgate queue pause payments --why "Stripe asked us to hold back"
+    """
+    _act(queues, pause, ("paused", "is paused already"), operator(by, why), dry_run=dry_run, as_json=as_json)
+
+
+@queue_group.command("resume")
+@click.argument("queues", nargs=-1, required=True, type=click.Choice(QUEUES))
+@acting
+@dry_run_option
+@json_option
+def resume_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, as_json: bool) -> None:
+    """Let paused QUEUES go on.
+
+    Example: tollgate queue resume payments --why "Stripe is well again"
+    """
+    _act(queues, resume, ("resumed", "is not paused"), operator(by, why), dry_run=dry_run, as_json=as_json)
+
+
+def _act(
+    queues: tuple[str, ...],
+    do: Callable[[Session, str, Operator], bool],
+    words: tuple[str, str],
+    by: Operator,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    with open_session(load_database()) as session:
+        changed = {queue: do(session, queue, by) for queue in queues}
+        if dry_run:
+            session.rollback()
+        else:
+            session.commit()
+    if as_json:
+        print_json({"dry_run": dry_run, "changed": changed})
+        return
+    for queue, is_new in changed.items():
+        say(f"{queue} {words[1]}" if not is_new else f"{queue} {'would be ' * dry_run}{words[0]}")

@@ -1,0 +1,306 @@
+"""`tollgate dead`, `jobs`, `queue` and `journal` on real servers, as an operator types them at three in the morning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ops.acting import STEP
+from ops.cli import main
+from tasks.contracts.steps import Step
+from tests.builders.entries import payment_entry, resigned
+from tests.builders.house import House
+from tests.builders.settings import complete_settings, put
+from workers.jobs.presence import give_sign
+
+pytestmark = pytest.mark.servers
+WHY = ("--by", "ada", "--why", "INC-42")
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, house: House) -> Run:
+    settings = house.runtime.settings
+    put(
+        monkeypatch,
+        complete_settings(
+            TOLLGATE_DATABASE_URL=settings.database.url,
+            TOLLGATE_REDIS_URL=settings.redis.url,
+            TOLLGATE_REDIS_PREFIX=settings.redis.keyspace.prefix,
+        ),
+    )
+
+    def command(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed = capsys.readouterr()
+        code = ended.value.code
+        return Ran(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    return command
+
+
+def accepted(house: House) -> str:
+    entry = payment_entry()
+    house.take_in(entry)
+    return entry.job_id
+
+
+def dead(house: House, number: int = 1, verdict: str = "safe_to_replay") -> list[str]:
+    ids = [accepted(house) for _ in range(number)]
+    house.sql(
+        "UPDATE jobs SET state = 'dead', verdict = :verdict, finished_at = clock_timestamp(), attempts = 7,"
+        ' first_error = \'{"type": "StripeError", "message": "at first"}\','
+        ' last_error = \'{"type": "GaveUp", "message": "at last"}\' WHERE id = ANY(:ids)',
+        verdict=verdict,
+        ids=ids,
+    )
+    return ids
+
+
+def states(house: House) -> dict[str, str]:
+    return {row["id"]: row["state"] for row in house.sql("SELECT id, state FROM jobs")}
+
+
+# Dead letters
+
+
+def test_no_dead_letters_is_said(run: Run) -> None:
+    ran = run("dead", "list")
+    assert (ran.code, ran.out, ran.err) == (0, "", "0 dead letter(s)\n")
+
+
+def test_dead_letters_are_listed_with_reason_and_verdict(house: House, run: Run) -> None:
+    [job_id] = dead(house)
+    dead(house, 2, "never")
+    ran = run("dead", "list", "--queue", "payments.dead", "--limit", "2")
+    assert ran.out.splitlines()[0].split()[:4] == ["JOB", "QUEUE", "KIND", "SUBJECT"]
+    first = ran.out.splitlines()[1]
+    assert first.startswith(job_id)
+    assert "payments.dead" in first
+    assert "safe_to_replay" in first
+    assert first.endswith("GaveUp: at last")
+    assert ran.err == "3 dead letter(s), 2 shown; 2 never; 1 safe_to_replay\n"
+    assert run("dead", "list", "--json").json["by_verdict"] == {"safe_to_replay": 1, "never": 2}
+
+
+def test_a_dead_letter_is_shown_with_its_first_and_last_error_and_its_attempts(house: House, run: Run) -> None:
+    [job_id] = dead(house)
+    house.sql(
+        "INSERT INTO attempts (job_id, fence, worker, outcome) VALUES (:id, 1, 'worker@here:1', 'waiting')", id=job_id
+    )
+    ran = run("dead", "show", job_id)
+    for words in ("at first", "at last", "safe_to_replay", "worker@here:1", "attempts:            7"):
+        assert words in ran.out
+    shown = run("dead", "show", job_id, "--json").json
+    assert (shown["first_error"]["message"], shown["tries"][0]["outcome"]) == ("at first", "waiting")
+
+
+def test_showing_what_is_not_dead_says_what_it_is(house: House, run: Run) -> None:
+    ran = run("dead", "show", accepted(house))
+    assert ran.code == 1
+    assert "is not dead but ready" in ran.err
+
+
+def test_a_replay_makes_due_again_and_is_kept_with_who_and_why(house: House, run: Run) -> None:
+    [job_id] = dead(house)
+    ran = run("dead", "replay", job_id, *WHY)
+    assert (ran.code, ran.out, ran.err) == (0, f"{job_id}\n", "1 replayed\n")
+    assert states(house) == {job_id: "ready"}
+    assert "INC-42" in run("jobs", "show", job_id).out
+
+
+def test_a_dry_run_changes_nothing(house: House, run: Run) -> None:
+    ids = dead(house, 2)
+    for verb, past in (("replay", "replayed"), ("discard", "discarded")):
+        ran = run("dead", verb, "--queue", "payments", *WHY, "--dry-run")
+        assert sorted(ran.out.split()) == sorted(ids)
+        assert ran.err == f"2 would be {past}; nothing was changed\n"
+    assert set(states(house).values()) == {"dead"}
+    assert house.sql("SELECT * FROM operator_actions") == []
+
+
+def test_many_are_replayed_in_steps_with_their_progress(house: House, run: Run) -> None:
+    ids = dead(house)
+    house.sql(
+        "INSERT INTO jobs (id, kind, queue, contract_version, client_id, subject_id, scope, fingerprint, request_id,"
+        " payload, state, verdict, accepted_at, expires_at, finished_at)"
+        " SELECT id || n, kind, queue, contract_version, client_id, subject_id, scope || n, fingerprint, request_id,"
+        " payload, state, verdict, accepted_at, expires_at, finished_at FROM jobs, generate_series(1, :most) AS n",
+        most=STEP + 50,
+    )
+    ran = run("dead", "replay", "--all", *WHY)
+    assert len(ran.out.split()) == STEP + 51
+    assert f"replay: {STEP} of {STEP + 51}\n" in ran.err
+    assert set(states(house).values()) == {"ready"}
+    assert ids[0] in states(house)
+
+
+def test_what_must_never_be_replayed_is_named_and_left_alone(house: House, run: Run) -> None:
+    [job_id] = dead(house, verdict="never")
+    ran = run("dead", "replay", "--all", *WHY)
+    assert ran.code == 0
+    assert f"1 left alone, since their verdict is 'never': {job_id}" in ran.err
+    assert states(house) == {job_id: "dead"}
+
+
+def test_discarding_puts_away(house: House, run: Run) -> None:
+    [job_id] = dead(house)
+    assert run("dead", "discard", job_id, *WHY, "--json").json["jobs"] == [job_id]
+    assert run("dead", "list", "--json").json["total"] == 0
+    assert run("dead", "show", job_id).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dead", "replay", *WHY), "say which"),
+        (("dead", "replay", "--all"), "Missing option '--why'"),
+        (("dead", "replay", "--all", "--why", " "), "in a few words"),
+        (("dead", "list", "--queue", "paymets"), "there is no queue 'paymets'; there are payments,"),
+        (("dead", "list", "--since", "yesterday"), "is no time"),
+        (("queue", "pause", "paymets", *WHY), "is not one of"),
+        (("jobs", "cancel", *WHY), "Missing argument"),
+    ],
+)
+def test_a_mistyped_command_says_what_to_write(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+def test_ids_that_are_no_dead_letters_are_named(house: House, run: Run) -> None:
+    [job_id] = dead(house)
+    ran = run("dead", "replay", job_id, "job_none", *WHY)
+    assert (ran.code, ran.out) == (1, f"{job_id}\n")
+    assert "not among the dead letters: job_none" in ran.err
+
+
+# Jobs
+
+
+def test_jobs_are_listed_by_state_queue_kind_and_subject(house: House, run: Run) -> None:
+    entry = payment_entry()
+    house.take_in(entry)
+    other = accepted(house)
+    house.sql("UPDATE jobs SET state = 'done' WHERE id = :id", id=other)
+    assert [job["id"] for job in run("jobs", "list", "--state", "done", "--json").json] == [other]
+    assert [job["id"] for job in run("jobs", "list", "--subject", entry.subject_id, "--json").json] == [entry.job_id]
+    assert entry.job_id in run("jobs", "list", "--queue", "payments", "--kind", "payments.create").out
+
+
+def test_a_job_that_is_not_there_is_said_to_be_so(run: Run) -> None:
+    ran = run("jobs", "show", "job_none")
+    assert (ran.code, ran.err.startswith("Error: there is no job 'job_none'")) == (1, True)
+
+
+def test_cancelling_names_what_it_was_and_refuses_what_is_over(house: House, run: Run) -> None:
+    job_id, over = accepted(house), accepted(house)
+    house.sql("UPDATE jobs SET state = 'done' WHERE id = :id", id=over)
+    assert run("jobs", "cancel", job_id, *WHY, "--dry-run").out == f"{job_id}  would be cancelled; it was ready\n"
+    assert house.job(job_id)["cancel_asked_at"] is None
+    ran = run("jobs", "cancel", job_id, over, "job_none", *WHY)
+    assert (ran.code, ran.out) == (1, f"{job_id}  is being cancelled; it was ready\n")
+    assert f"{over} is done; job_none is unknown" in ran.err
+    assert house.create(job_id).state == "cancelled"
+
+
+# Queues
+
+
+def test_queues_are_listed_with_what_waits_in_them(house: House, run: Run) -> None:
+    accepted(house)
+    dead(house)
+    with house.runtime.transaction(Step.PRESENCE) as session:
+        give_sign(session, "worker@here:1", strays=3)
+    listed = run("queue", "list", "--json").json
+    [payments] = [queue for queue in listed["queues"] if queue["queue"] == "payments"]
+    assert (payments["ready"], payments["dead"], payments["running"], payments["paused_at"]) == (1, 1, 0, None)
+    assert payments["due_for_seconds"] >= 0
+    assert listed["strays"] == 3
+    assert "3 message(s) were no hints" in run("queue", "list").err
+
+
+def test_a_queue_is_paused_and_resumed(house: House, run: Run) -> None:
+    job_id = accepted(house)
+    assert run("queue", "pause", "payments", *WHY, "--dry-run").err == "payments would be paused\n"
+    assert len(house.sql("SELECT * FROM queues")) == 0
+    assert run("queue", "pause", "payments", *WHY).err == "payments paused\n"
+    assert run("queue", "pause", "payments", *WHY).err == "payments is paused already\n"
+    assert house.claim(job_id) == []
+    assert run("queue", "resume", "payments", *WHY, "--json").json == {"dry_run": False, "changed": {"payments": True}}
+    assert len(house.claim(job_id)) == 1
+
+
+# The journal
+
+
+def test_the_journals_standing_is_shown(house: House, run: Run) -> None:
+    assert run("journal", "status", "--json").json["entries"] == 0
+    house.post(payment_entry(), payment_entry())
+    assert run("journal", "status", "--json").json["unread"] == 2
+    house.reader().take_new()
+    shown = run("journal", "status", "--json").json
+    assert (shown["entries"], shown["unread"], shown["being_taken_in"]) == (2, 0, 0)
+    assert "entries:           2" in run("journal", "status").out
+
+
+def test_forged_entries_are_listed_with_the_reason(house: House, run: Run) -> None:
+    forged = resigned(payment_entry(), mac_key_id="m1")
+    fields = {**forged.to_fields(), "mac": b"x" * 32}
+    house.runtime.redis.xadd(house.keyspace.journal, fields)  # type: ignore[arg-type]  # redis-py's type of fields is invariant
+    house.reader().take_new()
+    [entry] = run("journal", "rejected", "--json").json
+    assert entry["job"] == forged.job_id
+    assert "the ingress did not write this entry" in entry["why"]
+    assert "1 rejected entry" in run("journal", "rejected").err
+
+
+def test_a_restored_database_takes_the_journal_in_again_and_its_views_win(house: House, run: Run) -> None:
+    entries = [payment_entry(), payment_entry()]
+    house.post(*entries)
+    house.reader().take_new()
+    house.sql("DELETE FROM jobs WHERE id = :id", id=entries[1].job_id)
+    dry = run("journal", "reread", *WHY, "--dry-run")
+    assert dry.err == "2 entries would be read again from 0-0; nothing was changed\n"
+    before = house.one("SELECT epoch FROM projection_epoch")["epoch"]
+    ran = run("journal", "reread", *WHY)
+    assert ran.code == 0
+    house.reader().take_new()
+    assert sorted(states(house)) == sorted(entry.job_id for entry in entries)
+    assert house.one("SELECT epoch FROM projection_epoch")["epoch"] == before + 1
+    assert house.pending() == 0
+    [action] = house.sql("SELECT * FROM operator_actions")
+    assert (action["action"], action["operator"], action["details"]["since"]) == ("reread", "ada", "0-0")
+
+
+def test_rereading_since_a_time_leaves_out_what_came_before(house: House, run: Run) -> None:
+    house.post(payment_entry())
+    house.reader().take_new()
+    assert run("journal", "reread", "--since", "2100-01-01", *WHY).code == 0
+    assert house.reader().take_new() == 0
+    assert run("journal", "reread", "--since", "1h", *WHY).code == 0
+    assert house.reader().take_new() == 1
+
+
+def test_a_journal_that_nobody_has_read_yet_can_be_read_from_its_beginning(house: House, run: Run) -> None:
+    house.post(payment_entry())
+    assert run("journal", "reread", *WHY).code == 0
+    assert house.reader().take_new() == 1
