@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from config import queues
+from config.retries import STRIPE_EVENT_AGE
 from tasks.contracts.job import Kind
 
 
@@ -11,8 +12,7 @@ from tasks.contracts.job import Kind
 class StripeEvent:
     """Apply one event. The body is kept as the bytes that Stripe signed: it can't be refused for what it holds."""
 
-    # Stripe itself redelivers for three days; an event may wait as long for its payment.
-    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=72 * 3600.0, batch=50, shown=False)
+    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=STRIPE_EVENT_AGE, batch=50, shown=False)
 
     body: bytes
 

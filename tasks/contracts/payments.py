@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from config import queues
+from config.retries import CREATE_PAYMENT_AGE, REFRESH_PAYMENT_AGE
 from tasks.contracts.job import JsonContract, Kind
-
-HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,7 @@ class CreatePayment(JsonContract):
         currency: ISO 4217, lower case as Stripe writes it.
     """
 
-    # A shopper who was promised nothing for six hours is gone; Stripe still knows the key for 24.
-    KIND: ClassVar[Kind] = Kind("payments.create", queues.PAYMENTS, max_age=6 * HOUR)
+    KIND: ClassVar[Kind] = Kind("payments.create", queues.PAYMENTS, max_age=CREATE_PAYMENT_AGE)
 
     payment_id: str
     amount: int
@@ -39,6 +37,6 @@ class CreatePayment(JsonContract):
 class RefreshPayment(JsonContract):
     """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous."""
 
-    KIND: ClassVar[Kind] = Kind("payments.refresh", queues.MAINTENANCE, max_age=72 * HOUR, shown=False)
+    KIND: ClassVar[Kind] = Kind("payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False)
 
     payment_id: str

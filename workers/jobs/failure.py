@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from config.breaker import PROBE_UNDER_WAY
 from config.errors import (
     BreakerOpenError,
     StripeDeclinedError,
@@ -13,14 +14,11 @@ from config.errors import (
     TollgateError,
 )
 from config.resolver import next_look
+from config.retries import LEAST_OF_A_LOOK, MISCONFIGURED
 from config.settings import JobSettings
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
-from workers.resilience.backoff import backoff
-
-# An operator must act first; asking every few seconds would only fill the log.
-MISCONFIGURED_SECONDS = 60.0
-LEAST_OF_A_LOOK = 0.5  # of the schedule's pause; the rest is chance, so that many doubts do not look at once
+from workers.resilience.backoff import backoff, snooze
 
 
 def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> Outcome:
@@ -50,7 +48,9 @@ def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Cal
 def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float], state: str) -> float:
     retry_after = error.retry_after if isinstance(error, StripeError) else None
     if isinstance(error, StripeMisconfiguredError):
-        return MISCONFIGURED_SECONDS
+        return MISCONFIGURED
+    if isinstance(error, BreakerOpenError):
+        return snooze(PROBE_UNDER_WAY if retry_after is None else retry_after, random=random)
     if state == "checking":
         pause = next_look(job.intent_age or 0.0) * (LEAST_OF_A_LOOK + (1 - LEAST_OF_A_LOOK) * random())
         return max(pause, retry_after or 0.0)

@@ -1,9 +1,8 @@
-"""How long to wait before an attempt is repeated."""
+"""How long to wait before a job is tried again."""
 
 from collections.abc import Callable
-from typing import Final
 
-MAX_DOUBLINGS: Final = 32  # base * 2**32 is beyond any cap, and a float stays far from overflow
+from config.retries import LONGEST_SNOOZE_SPREAD, MAX_DOUBLINGS, SNOOZE_SPREAD
 
 
 def backoff(
@@ -30,3 +29,15 @@ def backoff(
         raise ValueError(f"base and cap are seconds from zero on, not {base} and {cap}")
     ceiling = min(cap, base * 2.0 ** min(attempt - 1, MAX_DOUBLINGS))
     return max(random() * ceiling, retry_after or 0.0)
+
+
+def snooze(wait: float, *, random: Callable[[], float]) -> float:
+    """Return how many seconds a job waits that met the open breaker: as long as it says, and a bounded jitter.
+
+    It does not grow from one snooze to the next: once the service is well again, the first job must come back soon.
+
+    Args:
+        wait: the seconds that the breaker names.
+        random: returns a number from 0 (included) to 1.
+    """
+    return wait + random() * min(LONGEST_SNOOZE_SPREAD, wait * SNOOZE_SPREAD)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from workers.resilience.backoff import backoff
+from workers.resilience.backoff import backoff, snooze
 
 
 def at_most() -> float:
@@ -40,3 +40,8 @@ def test_what_the_other_side_asked_for_is_the_least_that_is_waited() -> None:
 def test_nonsense_is_refused(attempt: int, base: float, cap: float) -> None:
     with pytest.raises(ValueError, match=r"attempts|seconds"):
         backoff(attempt, base=base, cap=cap, random=at_most)
+
+
+def test_a_snooze_lasts_as_long_as_the_breaker_says_and_at_most_half_as_long_again() -> None:
+    assert [snooze(wait, random=lambda: 0.0) for wait in (1.0, 8.0, 60.0)] == [1.0, 8.0, 60.0]
+    assert [snooze(wait, random=at_most) for wait in (1.0, 8.0, 60.0)] == [1.5, 12.0, 65.0]

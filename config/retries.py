@@ -1,0 +1,31 @@
+"""How patient Tollgate is: the figures of retries that no deployment has a reason to change.
+
+Those that one may (`TOLLGATE_BACKOFF_BASE_SECONDS`, `TOLLGATE_BACKOFF_CAP_SECONDS` and others) are settings. All are in
+seconds unless named otherwise.
+"""
+
+from typing import Final
+
+HOUR: Final = 3600.0
+
+# How old a job of each kind may become; after that it is not tried again.
+# A shopper who was promised nothing for six hours is gone; Stripe still knows the key for 24.
+CREATE_PAYMENT_AGE: Final = 6 * HOUR
+# What a payment is at Stripe stays worth knowing as long as events about it may come.
+REFRESH_PAYMENT_AGE: Final = 72 * HOUR
+# Stripe itself redelivers for three days; an event may wait as long for its payment.
+STRIPE_EVENT_AGE: Final = 72 * HOUR
+
+# An operator must act first; asking every few seconds would only fill the log.
+MISCONFIGURED: Final = 60.0
+# Of the pause before a look at Stripe (`config.resolver`); the rest is chance, so that many doubts do not look at once.
+LEAST_OF_A_LOOK: Final = 0.5
+# Stripe asks for seconds; a broken header must not park a payment for a day.
+LONGEST_RETRY_AFTER: Final = HOUR
+# base * 2**32 is beyond any cap, and a float stays far from overflow.
+MAX_DOUBLINGS: Final = 32
+
+# A job that met the open breaker waits as long as the breaker says and up to half as long again, at most five seconds:
+# spread enough that thousands do not come back in one moment, soon enough that the first is the probe.
+SNOOZE_SPREAD: Final = 0.5
+LONGEST_SNOOZE_SPREAD: Final = 5.0
