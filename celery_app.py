@@ -52,7 +52,7 @@ def _log(**_: Any) -> None:
 @worker_init.connect
 def _open(sender: Any, **_: Any) -> None:
     configure_logs(SETTINGS.log, str(sender.hostname).partition("@")[0])  # worker, webhooks or background
-    bind_runtime(create_runtime(SETTINGS, "worker"))
+    bind_runtime(create_runtime(SETTINGS, "worker", shares_breaker=True))
 
 
 @worker_shutdown.connect

@@ -19,6 +19,7 @@ from models.database import create_database_engine
 from tasks.contracts.steps import Step
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.redis_client import create_redis
+from workers.resilience.link import BreakerLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Runtime:
     redis: Redis
     stripe: StripeGateway
     random: Callable[[], float]
+    breaker_link: BreakerLink | None = None
 
     @contextmanager
     def transaction(self, step: Step) -> Iterator[Session]:
@@ -71,6 +73,8 @@ class Runtime:
 
     def close(self) -> None:
         """Close every connection."""
+        if self.breaker_link is not None:
+            self.breaker_link.close()
         self.stripe.close()
         self.redis.close()
         self.engine.dispose()
@@ -86,14 +90,27 @@ def _is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and (code is None or code.startswith(_AWAY_CODES))
 
 
-def create_runtime(settings: WorkerSettings, role: str) -> Runtime:
-    """Open what a process of that role needs; nothing is connected until it is used."""
+def create_runtime(settings: WorkerSettings, role: str, *, shares_breaker: bool = False) -> Runtime:
+    """Open what a process of that role needs; nothing is connected until it is used.
+
+    Args:
+        settings: of the process.
+        role: names the process and its connections.
+        shares_breaker: whether it calls Stripe, and so tells other processes how that went, and hears from them.
+    """
     stripe = settings.stripe
+    breaker = stripe_breaker(stripe)
+    link: BreakerLink | None = None
+    if shares_breaker:
+        key = settings.redis.keyspace.breaker(breaker.name)
+        link = BreakerLink(breaker, create_redis(settings.redis), key)
+        link.start()
     return Runtime(
         name=f"{role}@{socket.gethostname()}:{os.getpid()}",
         settings=settings,
         engine=create_database_engine(settings.database, role),
         redis=create_redis(settings.redis),
-        stripe=StripeGateway(stripe, stripe_breaker(stripe)),
+        stripe=StripeGateway(stripe, breaker),
         random=random.SystemRandom().random,
+        breaker_link=link,
     )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from config.breaker import EXCHANGE_EVERY
+from config.breaker import LEASE as RIGHT_TO_PROBE
 from config.settings import JobSettings
 
 LOOK_UP_SECONDS: Final = 5.0  # for the claim, a look at Stripe and the outcome, when nothing else is wrong
@@ -48,6 +50,10 @@ def _next_repair(jobs: JobSettings) -> float:
     return 2 * jobs.repair_interval
 
 
+def _until_exchanged(_: JobSettings) -> float:
+    return EXCHANGE_EVERY + RIGHT_TO_PROBE
+
+
 CLIENT: Final = Repair("the client repeats its key, and gets the same job", None)
 TAKEN_OVER: Final = Repair(
     "another dispatcher takes the pending entry over; what is known already stays", _until_pending_is_taken_over
@@ -57,4 +63,5 @@ NEXT_POLL: Final = Repair("any dispatcher's next round", _next_poll)
 NEXT_REPAIR: Final = Repair("any dispatcher's next round of repair", _next_repair)
 LEASE: Final = Repair("the lease runs out: the job is due again", _until_lease_lapsed)
 CHECKING: Final = Repair("the lease runs out: `checking`, Stripe is asked what it knows", _until_lease_lapsed)
+EXCHANGED: Final = Repair("the other workers' next exchanges; a right to probe runs out", _until_exchanged)
 SHOWN: Final = Repair("a dispatcher shows what is newer than its view", _until_shown)

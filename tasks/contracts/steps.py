@@ -14,6 +14,7 @@ from config.failpoints import ARMED, Failpoint, arm, reach
 from tasks.contracts.repairs import (
     CHECKING,
     CLIENT,
+    EXCHANGED,
     LEASE,
     NEXT_POLL,
     NEXT_REPAIR,
@@ -332,6 +333,14 @@ class Step(Enum):
         NEXT_REPAIR,
         "nothing undone",
         NEXT_REPAIR,
+    )
+    SHARE_BREAKER = Row(
+        "process.share_breaker",
+        "tells the other workers what it knows of Stripe's circuit breaker, and takes or renews the right to probe",
+        "what the others knew before",
+        EXCHANGED,
+        "what it knew; perhaps the right to probe",
+        EXCHANGED,
     )
     VIEWS = Row(
         "views.write",

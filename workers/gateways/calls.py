@@ -15,7 +15,8 @@ from tasks.contracts.steps import Step
 from workers.gateways.classing import Failure, Method, failure_of, is_replayed, stripe_error
 from workers.gateways.operations import OPERATION_METADATA, same_but_for_generation
 from workers.gateways.snapshots import Answer
-from workers.resilience.breaker import Breaker, is_failure
+from workers.resilience.breaker import Breaker
+from workers.resilience.failures import is_failure
 
 logger = logging.getLogger("tollgate.stripe")
 T = TypeVar("T")
@@ -99,7 +100,10 @@ class Caller:
                 return outcome
             error = stripe_error(outcome)
             # A conflict may leave the outcome open, but it shows that Stripe is well: no business of the breaker's.
-            if outcome.is_stripes_trouble or not is_failure(error):
+            if outcome.is_stripes_trouble:
+                self._breaker.note(outcome.trouble)
+                raise error
+            if not is_failure(error):
                 raise error
         raise error
 

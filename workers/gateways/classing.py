@@ -25,11 +25,10 @@ from config.errors import (
     StripeRateLimitedError,
     StripeUnavailableError,
 )
+from config.retries import LONGEST_RETRY_AFTER
 from workers.gateways.transport import NoAnswerError, NotSentError
 
 Method = Literal["GET", "POST"]
-# Stripe asks for seconds; a broken header must not park a payment for a day.
-LONGEST_RETRY_AFTER: Final = 3600.0
 # What Stripe's codes and parameter names look like. Anything else might be a customer's words and is not repeated.
 _WORD: Final = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")
 # Not done, for reasons outside the request; Stripe counts 424 ("external dependency failed") among its own failures.
@@ -67,6 +66,11 @@ class Failure:
     def is_stripes_trouble(self) -> bool:
         """Whether Stripe is ill, as against an answer that our request, key or pace has earned."""
         return not self.answered or (self.status is not None and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    @property
+    def trouble(self) -> str:
+        """The kind of trouble in a few words, to be counted."""
+        return f"status {self.status}" if self.status is not None else self.cause or "no answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from workers.resilience.breaker import Breaker
 __all__ = ["API_VERSION", "StripeGateway", "idempotency_key", "operation_name", "parse_operation", "stripe_breaker"]
 
 API_VERSION: Final = stripe.api_version  # the version that the pinned library's types describe
+STRIPE_BREAKER: Final = "stripe"
 PAGE_SIZE: Final = 100  # the most that Stripe lists at once
 
 stripe.enable_telemetry = False
@@ -25,7 +26,7 @@ stripe.enable_telemetry = False
 
 def stripe_breaker(settings: StripeSettings) -> Breaker:
     """Return the circuit breaker for Stripe: one for each process, shared by its threads."""
-    return Breaker("stripe", failures=settings.breaker_failures, reset=settings.breaker_reset)
+    return Breaker(STRIPE_BREAKER, failures=settings.breaker_failures, reset=settings.breaker_reset)
 
 
 class StripeGateway:
