@@ -1,18 +1,24 @@
 """The Celery application of the workers: `celery -A celery_app worker`."""
 
 import logging
+import os
 import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutdown
 
 from config.celery_factory import create_celery
 from config.errors import SettingsError
 from config.logs import configure_logs
 from config.settings import WorkerSettings, load_worker
+from tasks.admission import Admission
 from tasks.contracts.steps import arm_failpoints
-from tasks.job import bind_runtime, current_runtime
+from tasks.drain import Drain
+from tasks.gate import Gate
+from tasks.process import bind_process, current_stopping
+from tasks.stopping import Stopping
+from workers.database_watch import database_watch
 from workers.runtime import create_runtime
 
 WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
@@ -35,15 +41,23 @@ SETTINGS = _settings()
 def _create() -> Celery:
     app = create_celery(broker_url=SETTINGS.broker_url, keyspace=SETTINGS.redis.keyspace, include=TASK_MODULES)
     app.conf.update(worker_concurrency=SETTINGS.concurrency, worker_pool="threads")
+    app.steps["worker"].add(Drain)
+    app.steps["consumer"].add(Gate)
     return app
 
 
 app = _create()
 
 
+@celeryd_init.connect
+def _log_first(sender: Any, **_: Any) -> None:
+    """Set the logs up before Celery has anything to say: at once it warns those who run it as root."""
+    configure_logs(SETTINGS.log, _process(sender))
+
+
 @setup_logging.connect
 def _log(**_: Any) -> None:
-    configure_logs(SETTINGS.log, "worker")
+    """Keep Celery from setting logs up, which it does unless somebody answers this signal."""
     # Tollgate tells of every job itself, with its ids and without its arguments.
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
@@ -51,11 +65,17 @@ def _log(**_: Any) -> None:
 
 @worker_init.connect
 def _open(sender: Any, **_: Any) -> None:
-    configure_logs(SETTINGS.log, str(sender.hostname).partition("@")[0])  # worker, webhooks or background
-    bind_runtime(create_runtime(SETTINGS, "worker", shares_breaker=True))
+    runtime = create_runtime(SETTINGS, "worker", shares_breaker=True)
+    watch = database_watch(SETTINGS.database, _process(sender.hostname))
+    admission = Admission(watch)
+    bind_process(runtime, admission, Stopping(runtime, admission))
+    watch.start()
 
 
 @worker_shutdown.connect
-def _close(**_: Any) -> None:
-    current_runtime().close()
-    bind_runtime(None)
+def _close(sender: Any, **_: Any) -> None:
+    current_stopping().finish(sender.exitcode or os.EX_OK)
+
+
+def _process(hostname: object) -> str:
+    return str(hostname).partition("@")[0]  # worker, webhooks or background

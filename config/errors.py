@@ -42,6 +42,14 @@ class FenceLostError(TollgateError):
     """This attempt's lease was taken over: another attempt owns the job now, nothing was written."""
 
 
+class AttemptTooLongError(TollgateError):
+    """This attempt has run for as long as one may: it asks Stripe nothing more, another one goes on."""
+
+
+class StoppingError(TollgateError):
+    """This process stops and begins nothing new."""
+
+
 class IllegalMoveError(TollgateError):
     """A state may not follow that state."""
 

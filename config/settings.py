@@ -92,6 +92,8 @@ class JobSettings:
     """The pace of jobs, all in seconds unless named otherwise."""
 
     lease: float
+    longest_attempt: float
+    stop_grace: float
     intake_batch: int
     publish_batch: int
     poll_interval: float
@@ -192,12 +194,7 @@ def load_worker() -> WorkerSettings:
         environment = _environment(read)
         redis = _redis(read)
         stripe, jobs = _stripe(read, environment), _jobs(read)
-        if jobs.lease <= stripe.connect_timeout + stripe.read_timeout:
-            # A second worker would take the job over while the first still waits for Stripe.
-            raise SettingsError(
-                "TOLLGATE_JOB_LEASE_SECONDS must be more than TOLLGATE_STRIPE_CONNECT_TIMEOUT and "
-                "TOLLGATE_STRIPE_READ_TIMEOUT together"
-            )
+        _check_durations(stripe, jobs)
         return WorkerSettings(
             environment=environment,
             log=_log(read),
@@ -215,6 +212,24 @@ def load_worker() -> WorkerSettings:
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
             failpoints=_failpoints(read, environment),
         )
+
+
+def _check_durations(stripe: StripeSettings, jobs: JobSettings) -> None:
+    """Refuse durations that must exceed a whole call to Stripe and do not.
+
+    A second worker would take the job over while the first still waits for Stripe; a stop would cut every call off that
+    is under way; no attempt could make a second call.
+    """
+    durations = {
+        "TOLLGATE_JOB_LEASE_SECONDS": jobs.lease,
+        "TOLLGATE_STOP_GRACE_SECONDS": jobs.stop_grace,
+        "TOLLGATE_JOB_SECONDS": jobs.longest_attempt,
+    }
+    for name, seconds in durations.items():
+        if seconds <= stripe.connect_timeout + stripe.read_timeout:
+            raise SettingsError(
+                f"{name} must be more than TOLLGATE_STRIPE_CONNECT_TIMEOUT and TOLLGATE_STRIPE_READ_TIMEOUT together"
+            )
 
 
 def load_operator() -> OperatorSettings:
@@ -390,6 +405,10 @@ def _stripe_base(read: Reader, environment: Environment) -> str:
 def _jobs(read: Reader) -> JobSettings:
     return JobSettings(
         lease=read.seconds("TOLLGATE_JOB_LEASE_SECONDS", 15.0),
+        # Six of the longest calls to Stripe: no kind of job needs as many, unless Stripe or the database is in trouble.
+        longest_attempt=read.seconds("TOLLGATE_JOB_SECONDS", 60.0),
+        # Above the longest call to Stripe, so that an attempt that is asking one thing may hear the answer.
+        stop_grace=read.seconds("TOLLGATE_STOP_GRACE_SECONDS", 12.0),
         intake_batch=read.whole("TOLLGATE_INTAKE_BATCH", 500, low=1),
         publish_batch=read.whole("TOLLGATE_PUBLISH_BATCH", 500, low=1),
         poll_interval=read.seconds("TOLLGATE_POLL_SECONDS", 0.5),

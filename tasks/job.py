@@ -4,15 +4,16 @@ A hint carries job ids and nothing else. It is acknowledged on arrival; losing o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from celery import shared_task
 from celery.exceptions import Ignore, Retry
 from sqlalchemy.orm import Session
 
-from config.errors import JobDeadError, JobRefusedError, JobWaitsError, TollgateError
+from config.errors import JobDeadError, JobRefusedError, JobWaitsError, StoppingError
 from tasks.contracts.job import Contract
+from tasks.process import current_admission, current_runtime
 from tasks.strays import job_ids_in
 from workers.jobs.attempt import Attempt
 from workers.jobs.batch import BatchService, run_batch
@@ -22,35 +23,8 @@ from workers.jobs.run import Result, Service, run_job
 from workers.runtime import Runtime
 
 C = TypeVar("C", bound=Contract)
+T = TypeVar("T")
 WILL_RUN_AGAIN = frozenset({"ready", "waiting", "checking"})
-
-
-@dataclass(slots=True)
-class _Process:
-    """What this worker process holds open; Celery calls tasks by name, so it can't be passed in."""
-
-    runtime: Runtime | None = None
-
-
-_PROCESS = _Process()
-
-
-def bind_runtime(runtime: Runtime | None) -> None:
-    """Give the process's tasks their runtime, or take it back."""
-    _PROCESS.runtime = runtime
-
-
-def current_runtime() -> Runtime:
-    """Return the process's runtime.
-
-    Raises:
-        TollgateError: if the process is no worker.
-    """
-    if _PROCESS.runtime is None:
-        raise TollgateError(
-            "this process has no runtime: tasks run in a worker started with 'celery -A celery_app worker'"
-        )
-    return _PROCESS.runtime
 
 
 def job(
@@ -67,7 +41,7 @@ def job(
         service = Service(contract, perform, settle)
 
         def run(job_ids: Sequence[str]) -> str:
-            return tell([run_job(current_runtime(), job_id, service) for job_id in job_ids])
+            return tell([_admitted(partial(run_job, current_runtime(), job_id, service)) for job_id in job_ids])
 
         return _task(contract, run)
 
@@ -83,11 +57,18 @@ def batch_job(
         service = BatchService(contract, perform)
 
         def run(job_ids: Sequence[str]) -> str:
-            return tell(run_batch(current_runtime(), job_ids, service))
+            return tell(_admitted(partial(run_batch, current_runtime(), job_ids, service)))
 
         return _task(contract, run)
 
     return register
+
+
+def _admitted(work: Callable[[], T]) -> T:
+    try:
+        return current_admission().run(work)
+    except StoppingError:
+        raise Ignore from None  # another worker takes the job: its hint is given back, or sent again
 
 
 def _task(contract: type[Contract], run: Callable[[Sequence[str]], str]) -> Any:

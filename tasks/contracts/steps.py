@@ -325,6 +325,14 @@ class Step(Enum):
         "the others of its batch still running",
         LEASE,
     )
+    RELEASE = Row(
+        "worker.release",
+        "commits, as its process stops, that the jobs it still runs are due again",
+        "running rows",
+        CHECKING,
+        "rows due and not marked",
+        NEXT_POLL,
+    )
     # Worker and dispatcher
     PRESENCE = Row(
         "process.presence",

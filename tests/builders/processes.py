@@ -19,7 +19,18 @@ from tests.builders.worker import DERIVATION_KEY, ENCRYPTION
 ROOT = Path(__file__).parents[2]
 STOP_S = 20.0
 DISPATCHER = ("-m", "tasks.dispatcher")
-WORKER = ("-m", "celery", "-A", "celery_app", "worker", "-n", "tested@here", "-Q", "payments,webhooks,maintenance")
+WORKER = (
+    "-m",
+    "celery",
+    "--quiet",
+    "-A",
+    "celery_app",
+    "worker",
+    "-n",
+    "tested@here",
+    "-Q",
+    "payments,webhooks,maintenance",
+)
 
 
 def environment(database_url: str, redis_url: str, prefix: str, stripe_url: str, **changes: str) -> dict[str, str]:
@@ -38,6 +49,7 @@ def environment(database_url: str, redis_url: str, prefix: str, stripe_url: str,
         "TOLLGATE_STRIPE_READ_TIMEOUT": "3",
         "TOLLGATE_WORKER_THREADS": "4",
         "TOLLGATE_JOB_LEASE_SECONDS": "4",
+        "TOLLGATE_STOP_GRACE_SECONDS": "4",
         "TOLLGATE_POLL_SECONDS": "0.1",
         "TOLLGATE_REPUBLISH_SECONDS": "1",
         "TOLLGATE_JOURNAL_CLAIM_SECONDS": "0.5",

@@ -25,6 +25,8 @@ DERIVATION_KEY = b"d" * 32
 
 JOBS = JobSettings(
     lease=15.0,
+    longest_attempt=60.0,
+    stop_grace=12.0,
     intake_batch=500,
     publish_batch=500,
     poll_interval=0.1,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from config.errors import FenceLostError
+from config.errors import AttemptTooLongError, FenceLostError
 from tasks.contracts.steps import Step
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -39,6 +39,11 @@ class Attempt:
     job: JobRow
     lease_ends: float
     monotonic: Callable[[], float] = field(default=time.monotonic)
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._started = self.monotonic()
 
     @contextmanager
     def transaction(self, step: Step) -> Iterator[Session]:
@@ -58,11 +63,16 @@ class Attempt:
         session.execute(_INTEND, {"id": self.job.id, "intent": operation, "generation": generation})
 
     def before_call(self) -> None:
-        """Make sure that the lease outlasts one more Stripe call.
+        """Make sure that the lease outlasts one more Stripe call, and that the attempt has not run for too long.
 
         Raises:
             FenceLostError: if another attempt owns the job now: the call must not be made.
+            AttemptTooLongError: the call must not be made; another attempt goes on where this one ends.
         """
+        age = self.monotonic() - self._started
+        longest = self.runtime.settings.jobs.longest_attempt
+        if age >= longest:
+            raise AttemptTooLongError(f"the attempt has run for {age:.0f} s, the limit is {longest:g} s")
         if self.lease_ends - self.monotonic() > self.runtime.stripe.longest_call():
             return
         started = self.monotonic()

@@ -14,16 +14,17 @@ from models.base import one_of
 from models.job import DUE_STATES, JOB_MOVES
 from tasks import payments, stripe_events
 from tasks.contracts.kinds import CONTRACTS
-from tasks.job import WILL_RUN_AGAIN, bind_runtime, current_runtime, tell
+from tasks.job import WILL_RUN_AGAIN, tell
+from tasks.process import bind_process, current_runtime
 from workers.jobs.outcome import FINAL_STATES
 from workers.jobs.run import Result
 
 
 @pytest.fixture
 def no_runtime() -> Iterator[None]:
-    bind_runtime(None)
+    bind_process(None, None, None)
     yield
-    bind_runtime(None)
+    bind_process(None, None, None)
 
 
 def result(state: str) -> Result:
