@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutdown
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, worker_shutdown
 
 from config.celery_factory import create_celery
 from config.errors import SettingsError
@@ -63,10 +63,15 @@ def _log(**_: Any) -> None:
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
 
-@worker_init.connect
+@celeryd_after_setup.connect
 def _open(sender: Any, **_: Any) -> None:
+    """Open what the worker holds, threads included.
+
+    Not before Celery has set itself up, for which it changes the process's environment: another thread in which libpq
+    reads the environment in that moment is ended by a segmentation fault, and the process with it.
+    """
     runtime = create_runtime(SETTINGS, "worker", shares_breaker=True)
-    watch = database_watch(SETTINGS.database, _process(sender.hostname))
+    watch = database_watch(SETTINGS.database, _process(sender))
     admission = Admission(watch)
     bind_process(runtime, admission, Stopping(runtime, admission))
     watch.start()
