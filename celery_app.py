@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, worker_shutdown
 
+from config.broker import STRAYS
 from config.celery_factory import create_celery
 from config.errors import SettingsError
 from config.logs import configure_logs
@@ -16,6 +17,7 @@ from tasks.admission import Admission
 from tasks.contracts.steps import arm_failpoints
 from tasks.drain import Drain
 from tasks.gate import Gate
+from tasks.presence import Presence
 from tasks.process import bind_process, current_stopping
 from tasks.stopping import Stopping
 from workers.database_watch import database_watch
@@ -75,6 +77,7 @@ def _open(sender: Any, **_: Any) -> None:
     admission = Admission(watch)
     bind_process(runtime, admission, Stopping(runtime, admission))
     watch.start()
+    Presence(runtime, lambda: STRAYS.count).start()
 
 
 @worker_shutdown.connect

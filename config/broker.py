@@ -4,6 +4,8 @@ Of itself it raises in the worker's own loop, so that every such thing in a queu
 hint is harmless to lose: what can't be read is logged, without its words, and dropped.
 """
 
+import base64
+import json
 import logging
 import threading
 from queue import Empty
@@ -53,8 +55,29 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def _deliver(self, message: Any, queue: Any) -> None:
-        if isinstance(message, dict):
+        if is_message(message):
             super()._deliver(message, queue)
         else:
             STRAYS.add()
             LOG.error("something in queue %s was no message and was dropped: %s", queue, type(message).__name__)
+
+
+def is_message(parsed: Any) -> bool:
+    """Tell whether it has what kombu and Celery take for granted.
+
+    Without it kombu takes the connection for broken, and Celery writes the whole of it into the log.
+    """
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("headers"), dict):
+        return False
+    properties, body = parsed.get("properties"), parsed.get("body")
+    if not isinstance(properties, dict) or not isinstance(properties.get("delivery_tag"), str):
+        return False
+    if not isinstance(body, str) or properties.get("body_encoding") not in (None, "base64"):
+        return False
+    try:
+        raw = base64.b64decode(body, validate=True) if properties.get("body_encoding") else body.encode()
+        if parsed.get("content-type") == "application/json":
+            json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -117,6 +117,17 @@ def test_malformed_messages_neither_kill_nor_block_a_worker(shop: House, worker:
     assert worker.popen.poll() is None
 
 
+def test_every_message_that_is_no_hint_is_counted(shop: House, worker: Process) -> None:
+    def counted() -> int:
+        return int(shop.one("SELECT COALESCE(sum(strays), 0) AS number FROM processes")["number"])
+
+    for raw in MALFORMED.values():
+        push(shop, "payments", raw)
+    no_strays = {"no job of ours", "one for the far future"}  # these are hints, if odd ones
+    wait_until(lambda: counted() >= len(MALFORMED) - len(no_strays), "all are counted")
+    assert counted() == len(MALFORMED) - len(no_strays)
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 def test_each_malformed_message_is_one_that_our_own_publisher_would_never_send(name: str) -> None:
     """The list above must stay malformed: a valid hint in it would prove nothing."""
