@@ -35,7 +35,7 @@ def ingress_acl(keyspace: Keyspace) -> list[str]:
         f"(+hsetnx +expire %W~{views})",
         f"(+hgetall %R~{views} %R~{api_keys})",
         f"(+xread %R~{waiters})",
-        f"(+get %R~{keys.dispatcher_pulse} %R~{keys.epoch})",
+        f"(+get %R~{keys.dispatcher_pulse} %R~{keys.epoch} %R~{keys.durable})",
     ]
 
 

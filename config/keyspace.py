@@ -35,8 +35,13 @@ class Keyspace:
 
     @property
     def dispatcher_pulse(self) -> str:
-        """The dispatcher's last sign of life, for readiness and the operators."""
+        """The dispatcher's last sign of life and what it can reach: for readiness, answers of the API and operators."""
         return f"{self.prefix}pulse:dispatcher"
+
+    @property
+    def durable(self) -> str:
+        """A dispatcher's word that this Redis keeps what it acknowledges (`tasks.contracts.durability`)."""
+        return f"{self.prefix}durable"
 
     def api_key(self, key_id: str) -> str:
         """The projected record of one API key."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 
+from config.errors import RedisAwayError
 from ingress.door import Door
 from ingress.problems import ProblemError
 from ingress.redis_gate import AnswerLostError, NotSentError
@@ -69,9 +70,10 @@ def accept(door: Door, submission: Submission) -> Receipt:
     """Run the accept script.
 
     Raises:
-        ProblemError: `rate_limited`, `idempotency_key_reused` or `acceptance_unknown`.
-        NotSentError: Redis is away; nothing was accepted.
+        ProblemError: `rate_limited`, `idempotency_key_reused`, `redis_unproven` or `acceptance_unknown`.
+        RedisAwayError: Redis is away; nothing was accepted.
     """
+    door.outlook.require_durable()
     scope = idempotency_scope(
         door.settings.identity_key, submission.client_id, submission.route, submission.idempotency_key
     )
@@ -146,9 +148,9 @@ def _run(door: Door, keys: list[str], values: list[Any]) -> tuple[bytes, int]:
     try:
         with Step.ACCEPT:
             try:
-                reply = door.gate.ask_one("EVALSHA", SCRIPT_HASH, *arguments)
+                reply = _ask(door, "EVALSHA", SCRIPT_HASH, *arguments)
             except NoScriptError:
-                reply = door.gate.ask_one("EVAL", SCRIPT, *arguments)
+                reply = _ask(door, "EVAL", SCRIPT, *arguments)
     except AnswerLostError as error:
         log.warning("an acceptance is unknown: %s", error)
         raise _unknown() from error
@@ -158,6 +160,19 @@ def _run(door: Door, keys: list[str], values: list[Any]) -> tuple[bytes, int]:
             raise NotSentError("Redis takes no writes just now") from error
         raise _unknown() from error
     return reply[0], reply[1]
+
+
+def _ask(door: Door, *command: Any) -> Any:
+    """Send the command, and in the same round trip now and then what the outlook wants to know."""
+    try:
+        reply, *told = door.gate.ask(command, *door.outlook.questions())
+    except RedisAwayError:
+        door.outlook.doubt()
+        raise
+    door.outlook.hear(told)
+    if isinstance(reply, ResponseError):
+        raise reply
+    return reply
 
 
 def _unknown() -> ProblemError:

@@ -12,6 +12,7 @@ from ingress.door import Door
 from ingress.failures import answer_failures
 from ingress.health import health
 from ingress.jobs import jobs
+from ingress.outlook import Outlook
 from ingress.pages import pages
 from ingress.payments import payments
 from ingress.redis_gate import RedisGate, connection_pool
@@ -43,7 +44,8 @@ def create_app(
         versions: the API's versions.
     """
     gate = redis or _gate(settings)
-    door = Door(settings, gate, ApiKeys(settings, gate), waiting or waiting_room(settings), clock)
+    outlook = Outlook(gate, settings.redis.keyspace, live=settings.environment == "live")
+    door = Door(settings, gate, ApiKeys(settings, gate), waiting or waiting_room(settings), outlook, clock)
     app = Flask("ingress", static_folder=None)
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # else `//` is redirected, to whatever the Host header names

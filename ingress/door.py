@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from config.keyspace import Keyspace
 from config.settings import IngressSettings
 from ingress.authentication import ApiKeys
+from ingress.outlook import Outlook
 from ingress.redis_gate import RedisGate
 from ingress.waiting import WaitingRoom
 
@@ -19,6 +20,7 @@ class Door:
     gate: RedisGate
     api_keys: ApiKeys
     waiting: WaitingRoom
+    outlook: Outlook
     clock: Callable[[], float]
 
     @property

@@ -1,4 +1,4 @@
-"""Health: is the process there, and can it accept."""
+"""Health: is the process there, can it accept, and will what it accepts be worked on soon."""
 
 import time
 
@@ -19,13 +19,17 @@ def health(door: Door) -> Blueprint:
     @routes.get("/health/ready")
     def ready() -> Response:
         asked = time.perf_counter()
-        pulse = door.gate.ask_one("GET", door.keyspace.dispatcher_pulse)
+        door.outlook.look_now()
         answered_in = time.perf_counter() - asked
-        # For information only: what is accepted while no dispatcher runs is kept, and taken in later.
-        age = None if pulse is None or not pulse.isdigit() else max(0.0, door.clock() - int(pulse) / 1000)
+        door.outlook.require_durable()
+        # What is accepted while others are away is kept, and worked on later: this is no reason to be taken out of use.
+        parts = {"redis": "up", **door.outlook.parts()}
+        pulse = door.outlook.pulse()
+        age = None if pulse is None else max(0.0, door.clock() - pulse.at_ms / 1000)
         return json_answer(
             {
-                "status": "ready",
+                "status": "degraded" if "away" in parts.values() else "ready",
+                **parts,
                 "redis_milliseconds": round(answered_in * 1000, 1),
                 "dispatcher_pulse_age_seconds": None if age is None else round(age, 1),
             }

@@ -31,6 +31,9 @@ def jobs(door: Door) -> Blueprint:
         seconds = wait_seconds(request, LONGEST_WAIT)
         if seconds and (latest.is_over() or door.waiting.wait(door.keyspace.waiters(job_id), seconds, latest.read)):
             headers["Preference-Applied"] = f"wait={seconds}"
+        if not latest.is_over():
+            door.outlook.look()
+            headers |= door.outlook.delays()
         return tagged_answer(representations.job(latest.view), latest.tag, headers)
 
     return routes

@@ -1,11 +1,13 @@
 """The operations of the API, as OpenAPI describes them. A test holds them to the routes of the application."""
 
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema
 
 from ingress import schemas
 from ingress.headers import MAXIMUM_KEY
+from ingress.outlook import HEADER as HEADER_DELAYED
+from ingress.outlook import Delayed
 from ingress.payment_intents import PaymentIntentSchema
 from ingress.problems import MEDIA_TYPE, PROBLEMS, ProblemKind
 from ingress.versions import HEADER, VERSIONS
@@ -15,6 +17,7 @@ Operation = dict[str, Any]
 SECURED: list[dict[str, list[str]]] = [{"apiKey": []}]
 RETRIED = (429, 503)  # come with Retry-After
 REDIS = ("redis_unavailable",)
+NOT_KEPT = ("redis_unproven", *REDIS)
 KEYED = ("bad_request", "version_unknown", "unauthenticated", "internal_error", *REDIS)
 
 
@@ -35,6 +38,7 @@ def operations() -> dict[str, dict[str, Operation]]:
 
 def _create_payment_intent() -> Operation:
     accepted = schemas.AcceptedPaymentSchema
+    delayed = {HEADER_DELAYED: _delayed()}
     headers = {
         "Location": _header("Where to follow the job"),
         "Idempotent-Replayed": _header("`true` if this key and body had been accepted before"),
@@ -51,7 +55,7 @@ def _create_payment_intent() -> Operation:
             "200": _json(
                 "The outcome is there, and final; the job may have been refused: see its status", accepted, headers
             ),
-            "202": _json("Accepted, and kept; the outcome is not there yet", accepted, headers),
+            "202": _json("Accepted, and kept; the outcome is not there yet", accepted, headers | delayed),
             **_problems(
                 *KEYED,
                 "malformed_body",
@@ -64,13 +68,17 @@ def _create_payment_intent() -> Operation:
                 "idempotency_key_reused",
                 "rate_limited",
                 "acceptance_unknown",
+                "redis_unproven",
             ),
         },
     }
 
 
 def _show_job() -> Operation:
-    headers = {"Preference-Applied": _header("`wait=N`, if the answer waited for the outcome or had it")}
+    headers = {
+        "Preference-Applied": _header("`wait=N`, if the answer waited for the outcome or had it"),
+        HEADER_DELAYED: _delayed(),
+    }
     return {
         "operationId": "showJob",
         "summary": "Follow a job",
@@ -101,7 +109,14 @@ def _viewed(what: str, schema: type[Schema], headers: dict[str, Any]) -> Operati
 
 def _receive_stripe_event() -> Operation:
     signature = _parameter("Stripe-Signature", "Stripe's signature of the body's bytes", required=True)
-    failures = ("signature_invalid", "event_invalid", "body_too_large", "acceptance_unknown", "webhooks_busy", *REDIS)
+    failures = (
+        "signature_invalid",
+        "event_invalid",
+        "body_too_large",
+        "acceptance_unknown",
+        "webhooks_busy",
+        *NOT_KEPT,
+    )
     return {
         "operationId": "receiveStripeEvent",
         "summary": "For Stripe alone",
@@ -114,7 +129,7 @@ def _receive_stripe_event() -> Operation:
 
 def _ready() -> Operation:
     ready = _open("ready", "Can requests be accepted?", _json("They can", schemas.ReadySchema))
-    ready["responses"] |= _problems(*REDIS)
+    ready["responses"] |= _problems(*NOT_KEPT)
     return ready
 
 
@@ -179,6 +194,14 @@ def _every() -> dict[str, Any]:
 
 def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
+
+
+def _delayed() -> dict[str, Any]:
+    description = (
+        "What processing waits for, if it stands still: the `dispatcher`, the `database` or `stripe`. What is accepted "
+        "is kept, and worked on once that is back; tell your customer that it will take longer"
+    )
+    return {"description": description, "schema": {"type": "string", "enum": list(get_args(Delayed))}}
 
 
 def _parameter(name: str, description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:

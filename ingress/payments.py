@@ -133,4 +133,8 @@ def _answer(door: Door, job: JobView, payment: PaymentView, receipt: Receipt) ->
     if seconds and (waited or news.is_over()):
         headers["Preference-Applied"] = f"wait={seconds}"
     body = {"job": representations.job(news.job), "payment": representations.payment(news.payment)}
-    return json_answer(body, status=200 if news.is_over() else 202, headers=headers)
+    if news.is_over():
+        return json_answer(body, headers=headers)
+    if waited:
+        door.outlook.look()  # much may have happened since it was accepted
+    return json_answer(body, status=202, headers=headers | door.outlook.delays())

@@ -69,6 +69,7 @@ _ALL = (
     ProblemKind("rate_limited", 429, "Too many requests", "Wait for the seconds in Retry-After."),
     ProblemKind("internal_error", 500, "Something went wrong here", _REPEAT + " Tell us the request_id."),
     ProblemKind("redis_unavailable", 503, "Requests cannot be accepted just now", "Nothing was accepted. " + _REPEAT),
+    ProblemKind("redis_unproven", 503, "Requests cannot be accepted just now", "Nothing was accepted. " + _REPEAT),
     ProblemKind("acceptance_unknown", 503, "It is not known whether this was accepted", _REPEAT),
     ProblemKind("webhooks_busy", 503, "Too many webhooks are under way", "Deliver it again after Retry-After."),
     ProblemKind("view_unavailable", 503, "The current state cannot be read", "Ask again after Retry-After."),

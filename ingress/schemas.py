@@ -39,6 +39,10 @@ def _time(description: str) -> fields.String:
     )
 
 
+def _condition(description: str) -> fields.String:
+    return _text(f"{description}: `up`, `away` or `unknown`", validate=validate.OneOf(("up", "away", "unknown")))
+
+
 class Answer(Schema):
     """What is answered; may gain fields, so a client must not refuse those it does not know."""
 
@@ -157,7 +161,14 @@ class LiveSchema(Answer):
 class ReadySchema(Answer):
     """Requests can be accepted."""
 
-    status = _text("Always `ready`")
+    status = _text(
+        "`ready`, or `degraded` if what is accepted now will be worked on only when a part that is away is back",
+        validate=validate.OneOf(("ready", "degraded")),
+    )
+    redis = _condition("Redis, which keeps what is accepted")
+    dispatcher = _condition("The dispatcher, which takes in what was accepted")
+    database = _condition("PostgreSQL, as the dispatcher finds it")
+    stripe = _condition("Stripe, as the workers find it: `away` while their circuit breaker is open")
     redis_milliseconds = fields.Float(required=True)
     dispatcher_pulse_age_seconds = fields.Float(required=True, allow_none=True)
 

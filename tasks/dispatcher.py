@@ -1,7 +1,8 @@
 """The dispatcher: `python -m tasks.dispatcher`. Two or more may run.
 
-One thread takes the journal in, the other does the upkeep. When Redis or PostgreSQL is away both wait and go on by
-themselves; nothing is lost meanwhile, since an entry is acknowledged only after its row is committed.
+One thread takes the journal in, one does the upkeep, and two give its pulse (`tasks.pulse`). When Redis or PostgreSQL
+is away all of them wait and go on by themselves; nothing is lost meanwhile, since an entry is acknowledged only after
+its row is committed.
 """
 
 import logging
@@ -19,6 +20,7 @@ from config.logs import configure_logs
 from config.settings import WorkerSettings, load_worker
 from tasks.contracts.steps import arm_failpoints
 from tasks.intake import BLOCK_MS, Reader
+from tasks.pulse import Heart
 from tasks.upkeep import Chore, chores
 from workers.redis_client import create_redis
 from workers.redis_safety import check_redis
@@ -65,12 +67,15 @@ def run(runtime: Runtime, settings: WorkerSettings, stop: threading.Event) -> No
     blocking = create_redis(settings.redis, socket_timeout=settings.redis.socket_timeout + BLOCK_MS / MILLISECONDS)
     reader = Reader(runtime, app, blocking)
     intake = threading.Thread(target=_intake, args=(reader, settings, stop), name="intake")
+    heart = Heart(runtime)
+    heart.start()
     intake.start()
     try:
         _upkeep(chores(runtime, app), settings.jobs.poll_interval, stop)
     finally:
         stop.set()
         intake.join()
+        heart.stop()
         blocking.close()
         app.close()
     LOG.info("dispatcher stopped")

@@ -18,7 +18,6 @@ from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.dispatcher")
 CUT_OFF_SECONDS = 3.0  # without PostgreSQL: workers may have missed a sign of life or an outcome meanwhile
-PULSE_SECONDS = 60  # a pulse older than this is no longer there
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
 FORGET_SECONDS = 3600.0
@@ -42,7 +41,6 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
     """Return all chores of a dispatcher."""
     jobs = runtime.settings.jobs
     return [
-        Chore("pulse", jobs.repair_interval, lambda: pulse(runtime, clock)),
         Chore("epoch", jobs.repair_interval, lambda: repair_forgotten(runtime)),
         Chore("presence", PRESENCE_SECONDS, lambda: be_seen(runtime)),
         Chore("rescue", jobs.poll_interval, Rescuer(runtime).give_back),
@@ -54,13 +52,6 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
         Chore("trim", TRIM_SECONDS, lambda: trim(runtime, clock)),
         Chore("forget processes", FORGET_SECONDS, lambda: forget_processes(runtime)),
     ]
-
-
-def pulse(runtime: Runtime, clock: Callable[[], float]) -> None:
-    """Show that a dispatcher is alive."""
-    now_ms = int(clock() * MILLISECONDS)
-    with Step.PULSE:
-        runtime.redis.set(runtime.settings.redis.keyspace.dispatcher_pulse, now_ms, ex=PULSE_SECONDS)
 
 
 def be_seen(runtime: Runtime) -> None:

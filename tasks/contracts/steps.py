@@ -182,8 +182,16 @@ class Step(Enum):
     )
     PULSE = Row(
         "dispatcher.pulse",
-        "shows that a dispatcher is alive",
+        "shows that a dispatcher is alive, and what it can reach",
         "an older pulse",
+        NEXT_REPAIR,
+        "nothing undone",
+        NEXT_REPAIR,
+    )
+    VOUCH = Row(
+        "dispatcher.vouch",
+        "says, or takes back, that live money may be accepted into this run of Redis",
+        "no word for this run: the live web process accepts nothing; or an older word",
         NEXT_REPAIR,
         "nothing undone",
         NEXT_REPAIR,

@@ -13,6 +13,7 @@ import redis
 from config.acl import ingress_acl
 from ingress.app import create_app
 from sandbox.servers.ports import free_port
+from tasks.contracts.durability import MARK
 from tests.builders.ingress import Site, ingress_settings
 from tests.integration.test_ingress_accept import project
 from tests.polling import wait_until
@@ -103,6 +104,11 @@ FORBIDDEN: list[Callable[[redis.Redis, Site], object]] = [
     lambda client, site: client.hsetnx(site.keyspace.api_key("aaaaaaaa"), "h", "9"),
     lambda client, site: client.xadd(site.keyspace.waiters("job_x"), {"a": 1}),
     lambda client, site: client.set(site.keyspace.epoch, 1),
+    lambda client, site: client.set(site.keyspace.durable, "forged"),
+    lambda client, site: client.set(site.keyspace.dispatcher_pulse, "forged"),
+    lambda client, site: client.hgetall(site.keyspace.breaker("stripe")),
+    lambda client, _site: client.info(),
+    lambda client, _site: client.script_load(MARK),
     lambda client, _site: client.lpush("payments", "a forged hint"),
     lambda client, _site: client.keys("*"),
     lambda client, _site: client.scan(),

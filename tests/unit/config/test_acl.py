@@ -19,7 +19,7 @@ def test_only_the_script_may_name_the_journal_for_reading() -> None:
 
 def test_the_projections_epoch_may_be_read_and_not_written() -> None:
     rules = [rule for rule in ingress_acl(Keyspace("tg:")) if "tg:epoch" in rule]
-    assert rules == ["(+get %R~tg:pulse:dispatcher %R~tg:epoch)"]
+    assert rules == ["(+get %R~tg:pulse:dispatcher %R~tg:epoch %R~tg:durable)"]
 
 
 def test_a_prefix_is_taken_literally() -> None:
