@@ -9,9 +9,9 @@ from flask import Flask
 from config.logs import configure_logs
 from config.settings import load_ingress
 from ingress.app import create_app
+from ingress.server import PROCESS
 from tasks.contracts.steps import arm_failpoints
 
-PROCESS = "web"
 WATCH_SECONDS = 0.5  # the port is free again this long after the parent was killed
 
 

@@ -18,9 +18,10 @@ from sandbox.guarded import CommandNotStartedError, Guarded
 FIRST_RESTART_S = 0.2  # at once for a person, yet no busy loop
 LONGEST_RESTART_S = 5.0  # a process that can't start is tried again often enough to see a repair
 STEADY_S = 10.0  # after so long a life the next restart is quick again
+PROCESS_GRACE_S = 18.0  # above the 15 s after which the slowest, web and workers, end by themselves
 LAUNCH_DEADLINE_S = 30.0  # for the first fork and exec on a loaded machine
 
-EventKind = Literal["started", "ended", "restarting", "stopped", "killed", "frozen", "thawed"]
+EventKind = Literal["started", "ended", "restarting", "stopped", "reloading", "killed", "frozen", "thawed"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,12 @@ class SupervisedProcess:
         """From now on its end is final; once this returns no new life of it begins."""
         with self._lock:
             self._stopping.set()
+
+    def reload(self) -> None:
+        """Send it SIGHUP."""
+        if self._guarded is not None:
+            self._guarded.send(signal.SIGHUP)
+            self._tell("reloading", "gets SIGHUP")
 
     def kill(self) -> None:
         """SIGKILL it and everything below it; it is started again, and soon, unless it was stopped."""
@@ -170,7 +177,13 @@ class SupervisedProcess:
 
     def _launch(self, output: int | IO[bytes]) -> Guarded:
         around = self.surroundings
-        return Guarded(self.command, environment=around.environment, folder=around.folder, output=output)
+        return Guarded(
+            self.command,
+            environment=around.environment,
+            folder=around.folder,
+            output=output,
+            grace_s=PROCESS_GRACE_S,
+        )
 
     @contextlib.contextmanager
     def _output(self) -> Iterator[tuple[int | IO[bytes], IO[bytes] | None]]:

@@ -138,6 +138,10 @@ class Supervisor:
         self.stop(name)
         self.start(name)
 
+    def reload(self, name: str) -> None:
+        """Ask a process to start itself anew without a pause, as the web process does (SIGHUP)."""
+        self._process(name).reload()
+
     def kill(self, name: str) -> None:
         """SIGKILL a process and all below it; it is started again."""
         self._process(name).kill()
