@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from config import errors
 from models.encrypted import decrypt, encrypt
@@ -489,3 +491,46 @@ def test_a_job_that_a_restore_may_have_lost_is_called_failed_only_after_a_look(s
 
 def _unreachable(**_: Any) -> Any:
     raise errors.StripeUnavailableError
+
+
+# What goes wrong on our side after Stripe has acted
+
+
+def made_and(shop: House, job_id: str, then: Callable[[], object]) -> Result:
+    """Run a job whose PaymentIntent is made, and let something happen before the answer is recorded."""
+    gateway = shop.runtime.stripe
+
+    def ask(**arguments: Any) -> Any:
+        answer = gateway.create_payment_intent(**arguments)
+        then()
+        return answer
+
+    return shop.create(
+        job_id, shop.with_stripe(FakeStripe(create_customer=gateway.create_customer, create_payment_intent=ask))
+    )
+
+
+def test_an_error_of_our_own_after_stripe_acted_is_looked_into_and_never_taken_for_nothing(
+    shop: House, stripe: Simulator
+) -> None:
+    job_id, payment_id = accepted(shop)
+
+    def fail() -> None:
+        raise RuntimeError("nobody expects it")
+
+    assert made_and(shop, job_id, fail).state == "checking"
+    shop.sql("UPDATE jobs SET cancel_asked_at = clock_timestamp() - interval '121 seconds'")
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_an_outcome_that_postgresql_would_not_write_leaves_the_intent(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    with shop.runtime.engine.connect() as other:
+        held = text("SELECT id FROM payments WHERE id = :id FOR UPDATE")
+        result = made_and(shop, job_id, lambda: other.execute(held, {"id": payment_id}))
+    assert result.state == "checking"
+    assert shop.job(job_id)["intent"] == f"{payment_id}/create/1"
+    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '121 seconds'")
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)

@@ -33,12 +33,14 @@ class Attempt:
 
     Args:
         lease_ends: monotonic seconds; earlier than the database's own end, since it was read before the claim.
+        intended: whether this attempt committed an intent: from then on it may have asked.
     """
 
     runtime: Runtime
     job: JobRow
     lease_ends: float
     monotonic: Callable[[], float] = field(default=time.monotonic)
+    intended: bool = field(default=False)
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,7 @@ class Attempt:
     def intend(self, session: Session, operation: str, generation: int) -> None:
         """Record what will be asked of Stripe, before it is asked; holds with the transaction's commit."""
         session.execute(_INTEND, {"id": self.job.id, "intent": operation, "generation": generation})
+        self.intended = True
 
     def before_call(self) -> None:
         """Make sure that the lease outlasts one more Stripe call, and that the attempt has not run for too long.

@@ -21,11 +21,21 @@ from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff, snooze
 
 
-def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float]) -> Outcome:
+def outcome_of(
+    error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float], *, intended: bool = False
+) -> Outcome:
     """Return what becomes of an attempt that ended in this error.
 
     A refusal is only for errors which prove that nothing happened. Whatever may have happened is `checking`; whatever
     surely did not is tried again.
+
+    Args:
+        error: what it ended in.
+        job: as it was claimed.
+        settings: the pace of attempts.
+        random: returns a number from 0 (included) to 1.
+        intended: whether this attempt committed an intent. Then only an error of Stripe's own tells that nothing
+            happened: any other may have come after the answer.
     """
     described = describe(error)
     request_id = error.request_id if isinstance(error, StripeError) else None
@@ -35,7 +45,9 @@ def outcome_of(error: Exception, job: JobRow, settings: JobSettings, random: Cal
     if isinstance(error, StripeKeyReusedError):
         problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
         return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
-    state = "checking" if isinstance(error, StripeOutcomeUnknownError) or job.may_have_asked else "waiting"
+    nothing_happened = isinstance(error, StripeError) and not isinstance(error, StripeOutcomeUnknownError)
+    certain = nothing_happened or not (intended or isinstance(error, StripeOutcomeUnknownError))
+    state = "waiting" if certain and not job.may_have_asked else "checking"
     return Outcome(
         state,
         delay=_delay(error, job, settings, random, state),

@@ -78,15 +78,21 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
         return Result(job.id, "running", str(error))
     except TollgateError as error:
         # A payload that can't be opened must not be tried for ever either.
-        outcome = over(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = over(runtime, job) or _failed(attempt, error)
         LOG.warning("attempt %d: %s", job.fence, error, extra={"error": describe(error)})
     except Exception as error:
-        outcome = over(runtime, job) or outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = over(runtime, job) or _failed(attempt, error)
         LOG.exception("attempt %d failed unexpectedly", job.fence)
-    return _conclude(runtime, job, service, contract, outcome)
+    return _conclude(attempt, service, contract, outcome)
 
 
-def _conclude(runtime: Runtime, job: JobRow, service: Service[C], contract: C | None, outcome: Outcome) -> Result:
+def _failed(attempt: Attempt, error: Exception) -> Outcome:
+    runtime = attempt.runtime
+    return outcome_of(error, attempt.job, runtime.settings.jobs, runtime.random, intended=attempt.intended)
+
+
+def _conclude(attempt: Attempt, service: Service[C], contract: C | None, outcome: Outcome) -> Result:
+    runtime, job = attempt.runtime, attempt.job
     try:
         _write(runtime, job, service, contract, outcome)
     except (FenceLostError, DatabaseAwayError) as error:
@@ -94,7 +100,7 @@ def _conclude(runtime: Runtime, job: JobRow, service: Service[C], contract: C | 
         return Result(job.id, "running", str(error))
     except Exception as error:
         LOG.exception("the outcome of attempt %d can't be written", job.fence)
-        outcome = outcome_of(error, job, runtime.settings.jobs, runtime.random)
+        outcome = _failed(attempt, error)
         _write(runtime, job, service, None, outcome)
     LOG.info("job is %s after attempt %d", outcome.state, job.fence, extra={"kind": job.kind, "state": outcome.state})
     shown = [job.id] if service.contract.KIND.shown else []
