@@ -55,11 +55,17 @@ def _status(redis: Redis, keyspace: Keyspace) -> dict[str, Any]:
     return {
         "entries": redis.xlen(keyspace.journal),
         "oldest": _instant(oldest[0][0]) if oldest else None,
-        "unread": redis.xlen(keyspace.journal) if group is None else group["lag"],
+        "unread": redis.xlen(keyspace.journal) if group is None else _unread(redis, keyspace, group),
         "being_taken_in": 0 if group is None else group["pending"],
         "waiting": redis.xlen(keyspace.journal_waiting),
         "rejected": redis.xlen(keyspace.journal_rejected),
     }
+
+
+def _unread(redis: Redis, keyspace: Keyspace, group: dict[str, Any]) -> int:
+    # Redis does not know its group's lag after it was set back into the middle, or beside entries that are gone.
+    lag = group["lag"]
+    return _count(redis, keyspace, f"({group['last-delivered-id'].decode()}") if lag is None else int(lag)
 
 
 def _group(redis: Redis, keyspace: Keyspace) -> dict[str, Any] | None:
@@ -114,12 +120,13 @@ def reread(*, since: dt.datetime | None, by: str, why: str, dry_run: bool, as_js
     """Take the journal in again, after the database was restored or failed over and may lack its last commits.
 
     What the database knows stays as it is; what it lost is taken in, looked up at Stripe before anything is sent, and
-    all views are written anew. Doing it twice, or without need, is harmless. The journal is kept for a day.
+    all views are written anew. Doing it twice, or without need, is harmless: what nobody has read yet is read in any
+    case. The journal is kept for a day.
 
     Example: tollgate journal reread --since 2h --why "restored the backup of 04:00"
     """
     redis_settings = load_redis()
-    start = f"{int(since.timestamp() * MILLISECONDS)}-0" if since else "0-0"
+    start = f"{max(0, int(since.timestamp() * MILLISECONDS))}-0" if since else "0-0"
     with open_redis(redis_settings) as redis:
         keyspace = redis_settings.keyspace
         number = _count(redis, keyspace, start) if dry_run else None
@@ -149,17 +156,22 @@ def _count(redis: Redis, keyspace: Keyspace, start: str) -> int:
 
 
 def _set_back(redis: Redis, keyspace: Keyspace, start: str) -> None:
-    """Let the consumer group begin again before that stream id."""
-    before = "0" if start == "0-0" else _just_before(start)
-    if _group(redis, keyspace) is None:
-        redis.xgroup_create(keyspace.journal, GROUP, id=before, mkstream=True)
-    else:
-        redis.xgroup_setid(keyspace.journal, GROUP, before)
+    """Let the consumer group begin again before that stream id, and never after what it has read so far."""
+    group = _group(redis, keyspace)
+    if group is None:
+        redis.xgroup_create(keyspace.journal, GROUP, id="0", mkstream=True)
+    elif _order(start) <= _order(group["last-delivered-id"].decode()):
+        redis.xgroup_setid(keyspace.journal, GROUP, _just_before(start))
 
 
 def _just_before(stream_id: str) -> str:
-    milliseconds = int(stream_id.partition("-")[0])
-    return f"{milliseconds - 1}-{2**64 - 1}"
+    milliseconds, _ = _order(stream_id)
+    return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else "0-0"
+
+
+def _order(stream_id: str) -> tuple[int, int]:
+    milliseconds, _, number = stream_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 def _instant(stream_id: bytes) -> str:

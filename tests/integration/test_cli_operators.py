@@ -292,12 +292,34 @@ def test_a_restored_database_takes_the_journal_in_again_and_its_views_win(house:
 
 
 def test_rereading_since_a_time_leaves_out_what_came_before(house: House, run: Run) -> None:
+    old = payment_entry()
+    house.runtime.redis.xadd(house.keyspace.journal, {**old.to_fields()}, id="1000-0")
     house.post(payment_entry())
     house.reader().take_new()
     assert run("journal", "reread", "--since", "2100-01-01", *WHY).code == 0
     assert house.reader().take_new() == 0
     assert run("journal", "reread", "--since", "1h", *WHY).code == 0
     assert house.reader().take_new() == 1
+    assert run("journal", "reread", "--since", "1960-01-01", *WHY).code == 0
+    assert house.reader().take_new() == 2
+
+
+@pytest.mark.parametrize("since", ["1s", "2100-01-01"])
+def test_rereading_skips_nothing_that_was_accepted_while_no_dispatcher_ran(house: House, run: Run, since: str) -> None:
+    house.runtime.redis.xadd(house.keyspace.journal, {**payment_entry().to_fields()}, id="1000-0")
+    house.reader().take_new()
+    house.runtime.redis.xadd(house.keyspace.journal, {**payment_entry().to_fields()}, id="2000-0")
+    assert run("journal", "reread", "--since", since, *WHY).code == 0
+    assert run("journal", "status", "--json").json["unread"] == 1
+    assert house.reader().take_new() == 1
+
+
+def test_what_is_unread_is_told_even_where_redis_lost_count(house: House, run: Run) -> None:
+    ids = house.post(*[payment_entry() for _ in range(3)])
+    house.reader().take_new()
+    house.runtime.redis.xdel(house.keyspace.journal, ids[1])
+    assert run("journal", "reread", *WHY).code == 0
+    assert run("journal", "status", "--json").json["unread"] == 2
 
 
 def test_a_journal_that_nobody_has_read_yet_can_be_read_from_its_beginning(house: House, run: Run) -> None:
