@@ -10,7 +10,7 @@ class Process(Base):
     """One process that works on jobs.
 
     Columns of note:
-        name: kind, host and process id; attempts carry it.
+        name: kind, host, process id and a few letters of chance; attempts carry it.
         seen_at: its last sign of life. An attempt whose process was seen after the lease ran out did not die with it.
         strays: messages it took off a queue that were no hints.
     """

@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from tasks.contracts.steps import Step
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.redis_client import create_redis
 from workers.resilience.link import BreakerLink
+
+NAME_BYTES = 4  # of chance: no two lives of a process share a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ def create_runtime(settings: WorkerSettings, role: str, *, shares_breaker: bool 
         link = BreakerLink(breaker, create_redis(settings.redis), key)
         link.start()
     return Runtime(
-        name=f"{role}@{socket.gethostname()}:{os.getpid()}",
+        # A container that starts again has the same host name and process id: its sign of life must not pass for that
+        # of the process that died in it.
+        name=f"{role}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(NAME_BYTES)}",
         settings=settings,
         engine=create_database_engine(settings.database, role),
         redis=create_redis(settings.redis),

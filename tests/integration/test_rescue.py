@@ -16,6 +16,7 @@ from tests.builders.stripe_events import event
 from workers.jobs.presence import forget_old
 from workers.jobs.publish import Hint, mark_due
 from workers.jobs.rescue import CutOff, Rescued, rescue
+from workers.runtime import create_runtime
 
 pytestmark = pytest.mark.servers
 MOST = 100
@@ -47,6 +48,21 @@ def test_the_death_of_a_worker_is_counted(house: House) -> None:
     house.lapse(job_id)
     assert rescued(house) == Rescued(job_id, worker_died=True, quarantined=False)
     assert house.job(job_id)["rescues"] == 1
+
+
+def test_a_job_is_given_back_even_if_nothing_is_known_of_its_attempt(house: House) -> None:
+    job_id = taken(house)
+    house.claim(job_id)
+    house.lapse(job_id)
+    house.sql("DELETE FROM attempts")
+    assert rescued(house) == Rescued(job_id, worker_died=False, quarantined=False)
+
+
+def test_no_two_lives_of_a_process_share_a_name(house: House) -> None:
+    """As in a container that starts again: the same host name, the same process id."""
+    again = create_runtime(house.runtime.settings, "test")
+    again.close()
+    assert again.name != house.runtime.name
 
 
 def test_a_process_seen_after_the_lease_ran_out_did_not_die(house: House) -> None:

@@ -15,13 +15,13 @@ from config.queues import QUARANTINE
 _RESCUE = text("""
 WITH lapsed AS (
     SELECT jobs.id, jobs.fence, jobs.rescues, jobs.quarantined,
-        attempts.started_at > pg_postmaster_start_time() AND NOT COALESCE(
+        COALESCE(attempts.started_at > pg_postmaster_start_time(), FALSE) AND NOT COALESCE(
             attempts.started_at < clock_timestamp() - make_interval(secs => :ended_ago)
             AND jobs.lease_until > clock_timestamp() - make_interval(secs => :began_ago), FALSE
         ) AND NOT EXISTS (
             SELECT FROM processes WHERE processes.name = attempts.worker AND processes.seen_at >= jobs.lease_until
         ) AS worker_died
-    FROM jobs JOIN attempts ON attempts.job_id = jobs.id AND attempts.fence = jobs.fence
+    FROM jobs LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.fence = jobs.fence
     WHERE jobs.state = 'running' AND jobs.lease_until < clock_timestamp()
     ORDER BY jobs.id LIMIT :most FOR UPDATE OF jobs SKIP LOCKED
 ), closed AS (
