@@ -1,13 +1,17 @@
 """Customers: one per client and e-mail address, and their counterpart at Stripe."""
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ARRAY, ForeignKey, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Recorded
 
 
 class Customer(Base):
-    """A shopper as one client knows them. Name and address are sealed, the address is found by its keyed hash."""
+    """A shopper as one client knows them. Name and address are sealed, the address is found by its keyed hash.
+
+    Columns of note:
+        former_stripe_ids: of customers that are gone at Stripe; what was made for them is still theirs.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (UniqueConstraint("client_id", "email_hash"),)
@@ -18,4 +22,5 @@ class Customer(Base):
     name: Mapped[bytes]
     email: Mapped[bytes]
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
+    former_stripe_ids: Mapped[list[str]] = mapped_column(ARRAY(String), server_default=text("'{}'"))
     created_at: Mapped[Recorded]

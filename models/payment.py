@@ -35,8 +35,9 @@ PAYMENT_MOVES = Moves(
         "partially_refunded": _MONEY_MOVED,
         "refunded": _MONEY_MOVED,
         "disputed": _MONEY_MOVED,
-        "canceled": frozenset(),
-        # `failed` says that nothing happened so far: an operator's replay of its dead job may yet make the payment.
+        # These say that nothing happened so far. A replay of its dead job may yet make a failed payment; of a request
+        # that a frozen worker sends long after its job was cancelled, an event tells.
+        "canceled": _OPEN,
         "failed": _OPEN,
     },
 )

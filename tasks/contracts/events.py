@@ -12,7 +12,9 @@ from tasks.contracts.job import Kind
 class StripeEvent:
     """Apply one event. The body is kept as the bytes that Stripe signed: it can't be refused for what it holds."""
 
-    KIND: ClassVar[Kind] = Kind("stripe.event", queues.WEBHOOKS, max_age=STRIPE_EVENT_AGE, batch=50, shown=False)
+    KIND: ClassVar[Kind] = Kind(
+        "stripe.event", queues.WEBHOOKS, max_age=STRIPE_EVENT_AGE, batch=50, shown=False, asks=False
+    )
 
     body: bytes
 

@@ -20,6 +20,7 @@ class Kind:
         batch: how many jobs one Celery message may name.
         version: the version of its payload.
         shown: whether a client may ask for it; what nobody asks for has no view.
+        asks: whether it has Stripe do something; what only looks has nothing to be in doubt of.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Kind:
     batch: int = 1
     version: int = 1
     shown: bool = True
+    asks: bool = True
 
 
 class Contract(Protocol):

@@ -37,6 +37,8 @@ class CreatePayment(JsonContract):
 class RefreshPayment(JsonContract):
     """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous."""
 
-    KIND: ClassVar[Kind] = Kind("payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False)
+    KIND: ClassVar[Kind] = Kind(
+        "payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False, asks=False
+    )
 
     payment_id: str

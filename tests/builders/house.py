@@ -100,12 +100,12 @@ class House:
         ]
 
     def age_intent(self, job_id: str, seconds: float) -> None:
-        """Let an intent have been committed so long ago."""
-        self.sql(
+        """Let an intent have been committed, and all attempts have ended, so long ago."""
+        for statement in (
             "UPDATE jobs SET intent_at = clock_timestamp() - make_interval(secs => :s) WHERE id = :id",
-            id=job_id,
-            s=seconds,
-        )
+            "UPDATE attempts SET ended_at = clock_timestamp() - make_interval(secs => :s) WHERE job_id = :id",
+        ):
+            self.sql(statement, id=job_id, s=seconds)
 
     def make_due(self, job_id: str) -> None:
         self.sql("UPDATE jobs SET next_run_at = clock_timestamp() WHERE id = :id", id=job_id)

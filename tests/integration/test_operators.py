@@ -208,6 +208,15 @@ def test_an_event_of_a_batch_can_be_cancelled(house: House) -> None:
     assert [result.state for result in house.handle(entry.job_id)] == ["cancelled"]
 
 
+def test_an_event_that_was_taken_in_late_is_cancelled_like_any_other(house: House) -> None:
+    """Nothing is asked of Stripe for an event, so there is nothing to be in doubt of."""
+    entry = event_entry(b"[]", "evt_1")
+    house.take_in(entry)
+    house.sql("UPDATE jobs SET accepted_at = accepted_at - interval '10 minutes'")
+    cancelled(house, entry.job_id)
+    assert [result.state for result in house.handle(entry.job_id)] == ["cancelled"]
+
+
 @pytest.mark.parametrize("state", ["done", "refused", "dead", "cancelled"])
 def test_what_is_over_cannot_be_cancelled(house: House, state: str) -> None:
     job_id, _ = accepted(house)

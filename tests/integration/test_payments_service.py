@@ -11,10 +11,13 @@ from sqlalchemy import text
 
 from config import errors
 from models.encrypted import decrypt, encrypt
-from tests.builders.entries import new_key, payment_entry
+from tasks.contracts.steps import Step
+from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.simulator import Simulator
-from tests.builders.stripe_events import FakeStripe
+from tests.builders.stripe_events import FakeStripe, event, intent
+from workers.jobs import dead
+from workers.jobs.operator import Operator
 from workers.jobs.run import Result
 from workers.runtime import Runtime
 
@@ -206,6 +209,7 @@ def test_after_two_minutes_the_next_generation_of_the_key_makes_it(shop: House, 
     job_id, payment_id = accepted(shop)
     stripe.faults({"do": "status", "match": INTENTS})
     shop.create(job_id)
+    assert shop.create_again(job_id).state == "checking"  # Stripe repeats what it has stored
     shop.age_intent(job_id, 121.0)
     assert shop.create_again(job_id).state == "done"
     assert_one(shop, stripe, payment_id)
@@ -231,8 +235,10 @@ def test_a_new_generation_whose_answer_is_lost_is_found_under_its_own_name(shop:
         {"do": "drop", "match": {**INTENTS, "body": "create/2"}},
     )
     shop.create(job_id)
+    shop.create_again(job_id)
     shop.age_intent(job_id, 121.0)
     assert shop.create_again(job_id).state == "checking"
+    assert shop.job(job_id)["intent_generation"] == 2
     assert shop.create_again(job_id).state == "done"
     assert_one(shop, stripe, payment_id)
 
@@ -245,6 +251,25 @@ def test_a_failure_that_was_not_stored_is_no_reason_for_a_new_generation(shop: H
     shop.create_again(job_id)
     assert shop.job(job_id)["intent_generation"] == 1
     assert run_until_over(shop, job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_two_minutes_are_waited_after_the_stored_failure_however_old_the_doubt_is(
+    shop: House, stripe: Simulator
+) -> None:
+    """Stripe did act, and its lists do not show it yet."""
+    job_id, payment_id = accepted(shop)
+    taken_in_late(shop, job_id, 2.0)
+    gateway = shop.runtime.stripe
+    blind = FakeStripe(
+        create_customer=gateway.create_customer,
+        create_payment_intent=gateway.create_payment_intent,
+        find_payment_intent=lambda **_: None,
+    )
+    stripe.faults({"do": "status", "match": INTENTS, "effect": True})
+    for _ in range(3):
+        assert shop.create_again(job_id, shop.with_stripe(blind)).state == "checking"
+    assert shop.create_again(job_id).state == "done"
     assert_one(shop, stripe, payment_id)
 
 
@@ -489,6 +514,21 @@ def test_a_job_that_a_restore_may_have_lost_is_called_failed_only_after_a_look(s
     assert shop.payment(payment_id)["status"] == "failed"
 
 
+def test_a_job_that_a_restore_set_back_is_cancelled_only_after_a_look(shop: House, stripe: Simulator) -> None:
+    """Its row was there before the restore, as it was before anything was asked."""
+    job_id, payment_id = accepted(shop)
+    assert shop.create(job_id).state == "done"
+    shop.sql("UPDATE payments SET stripe_id = NULL, stripe_status = NULL, status = 'processing'")
+    shop.sql(
+        "UPDATE jobs SET state = 'ready', intent = NULL, intent_at = NULL, finished_at = NULL, published_at = NULL,"
+        " cancel_asked_at = clock_timestamp()"
+    )
+    with shop.runtime.transaction(Step.PUBLISH) as session:
+        Operator("ada", "restored").record(session, "reread", {"journal": {}})
+    assert shop.create(job_id).state == "done"
+    assert len(made(stripe, payment_id)) == 1
+
+
 def _unreachable(**_: Any) -> Any:
     raise errors.StripeUnavailableError
 
@@ -534,3 +574,76 @@ def test_an_outcome_that_postgresql_would_not_write_leaves_the_intent(shop: Hous
     shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '121 seconds'")
     assert shop.create_again(job_id).state == "done"
     assert_one(shop, stripe, payment_id)
+
+
+# Customers that were made anew, replays, and what comes late
+
+
+def test_what_was_made_for_a_customer_is_found_though_another_took_their_place(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = lose_the_answer(shop, stripe, effect=True)
+    email = decrypted_email(shop)
+    gateway = shop.runtime.stripe
+    refusals = iter([errors.StripeInvalidError("no such customer", code="resource_missing")])
+
+    def ask(**arguments: Any) -> Any:
+        for refusal in refusals:
+            raise refusal
+        return gateway.create_payment_intent(**arguments)
+
+    other, _ = accepted(shop, customer_email=email)
+    fake = FakeStripe(create_customer=gateway.create_customer, create_payment_intent=ask)
+    assert shop.create(other, shop.with_stripe(fake)).state == "done"
+    assert len(customers_of(stripe, email)) == 2
+    stop(shop, job_id, 121.0)
+    assert shop.create_again(job_id).state == "done"
+    assert_one(shop, stripe, payment_id)
+
+
+def test_of_two_jobs_that_replace_a_customer_at_once_the_first_is_followed(shop: House, stripe: Simulator) -> None:
+    first, _ = accepted(shop)
+    assert shop.create(first).state == "done"
+    job_id, payment_id = accepted(shop, customer_email=decrypted_email(shop))
+    gateway = shop.runtime.stripe
+    refusals = iter([errors.StripeInvalidError("no such customer", code="resource_missing")])
+
+    def ask(**arguments: Any) -> Any:
+        for refusal in refusals:
+            shop.sql("UPDATE customers SET stripe_id = 'cus_theirs'")
+            raise refusal
+        assert arguments["customer_id"] == "cus_theirs"
+        raise errors.StripeOutcomeUnknownError
+
+    fake = FakeStripe(create_customer=gateway.create_customer, create_payment_intent=ask)
+    assert shop.create(job_id, shop.with_stripe(fake)).state == "checking"
+    assert made(stripe, payment_id) == []
+    assert shop.one("SELECT stripe_id FROM customers")["stripe_id"] == "cus_theirs"
+
+
+def decrypted_email(shop: House) -> str:
+    [row] = shop.sql("SELECT id, email FROM customers")
+    return str(decrypt(shop.runtime.settings.encryption_keys, "customers", "email", row["id"], row["email"]))
+
+
+def test_a_payment_is_failed_no_more_once_its_replayed_job_may_ask(shop: House, stripe: Simulator) -> None:
+    job_id, payment_id = accepted(shop)
+    stop(shop, job_id, 1.0)
+    assert shop.create(job_id).state == "dead"
+    assert shop.payment(payment_id)["status"] == "failed"
+    with shop.runtime.transaction(Step.PUBLISH) as session:
+        dead.replay(session, [job_id], Operator("ada", "again"))
+    seen: list[str] = []
+    assert made_and(shop, job_id, lambda: seen.append(shop.payment(payment_id)["status"])).state == "done"
+    assert seen == ["processing"]
+
+
+def test_a_cancelled_payment_that_stripe_made_after_all_is_shown_as_it_is(shop: House) -> None:
+    """A frozen worker sent its request long after the last look: an event tells of it."""
+    job_id, payment_id = accepted(shop)
+    shop.sql("UPDATE jobs SET cancel_asked_at = clock_timestamp()")
+    assert shop.create(job_id).state == "cancelled"
+    assert shop.payment(payment_id)["status"] == "canceled"
+    made_late = intent("pi_late", "requires_payment_method", operation=f"{payment_id}/create/1")
+    late = event_entry(event("payment_intent.created", made_late))
+    shop.take_in(late)
+    assert [result.state for result in shop.handle(late.job_id)] == ["done"]
+    assert shop.payment(payment_id)["status"] == "requires_confirmation"

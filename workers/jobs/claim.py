@@ -8,9 +8,16 @@ from sqlalchemy.orm import Session
 from workers.jobs.due import DUE, RUNNABLE
 from workers.jobs.row import JobRow
 
-# Intake follows acceptance within a second. A row that came so much later may be one that a restore had lost.
+# Intake follows acceptance within a second. A row that came so much later may be one that a restore had lost; one that
+# was accepted before an operator had the journal read again may be as it was long ago.
 LATE_SECONDS = 300
-LATE = f"(created_at - accepted_at > interval '{LATE_SECONDS} seconds')"
+_REREAD = "SELECT max(acted_at) FROM operator_actions WHERE subject = 'journal' AND action = 'reread'"
+LATE = f"COALESCE(created_at - accepted_at > interval '{LATE_SECONDS} seconds' OR accepted_at < ({_REREAD}), FALSE)"
+# Stripe's stored failure is as old as its first repetition at least: a look has had so long to find what it did.
+_STORED_FAILURE = """
+(SELECT min(attempts.ended_at) FROM attempts WHERE attempts.job_id = claimed.id
+    AND attempts.ended_at >= claimed.intent_at AND attempts.error ->> 'replayed' = 'true')
+"""
 # The lease runs by PostgreSQL's clock alone. A job is claimed only when it is due and its queue is not paused, so a
 # repeated or early hint is harmless; `claimed_publish` tells the dispatcher how far the queue has moved. What is to be
 # cancelled passes a paused queue: nothing is sent for it.
@@ -29,6 +36,8 @@ SELECT id, kind, client_id, subject_id, request_id, payload, fence, attempts, re
        intent, intent_generation,
        EXTRACT(EPOCH FROM clock_timestamp() - CASE WHEN {LATE} THEN accepted_at ELSE intent_at END)::float
            AS intent_age,
+       EXTRACT(EPOCH FROM clock_timestamp() - CASE WHEN intent IS NOT NULL THEN {_STORED_FAILURE} END)::float
+           AS failure_age,
        {LATE} AS taken_in_late, clock_timestamp() >= expires_at AS expired, cancel_asked_at IS NOT NULL AS cancelling,
        CASE WHEN cancel_asked_at IS NOT NULL OR clock_timestamp() >= expires_at
             THEN EXTRACT(EPOCH FROM clock_timestamp() - LEAST(expires_at, cancel_asked_at))::float END AS stopped_for,

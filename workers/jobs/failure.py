@@ -81,4 +81,6 @@ def describe(error: Exception) -> dict[str, str]:
         described["code"] = error.code
     if isinstance(error, StripeError) and error.request_id:
         described["stripe_request_id"] = error.request_id
+    if isinstance(error, StripeError) and error.replayed:
+        described["replayed"] = "true"  # `claim` reads it
     return described

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from sqlalchemy import Row
 
+from tasks.contracts.kinds import kind_of
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
@@ -15,13 +17,15 @@ class JobRow:
         fence: the number of this claim; every later write carries it.
         attempts: tries so far, this one included.
         quarantined: whether it runs alone.
-        taken_in_late: whether its row is much younger than its acceptance: a restored database may have forgotten
-            what Stripe was asked.
+        taken_in_late: whether its row is much younger than its acceptance, or the journal was read again since then:
+            a restored database may have forgotten what Stripe was asked.
         expired: whether its kind's maximum age had passed, by PostgreSQL's clock.
         cancelling: whether an operator asked for its end.
         stopped_for: for how many seconds nothing may be sent on its behalf, since it expired or was cancelled; None
             while it may.
         intent_age: seconds since Stripe may first have been asked under the intent's key, None if it never was.
+        failure_age: seconds since Stripe first repeated a failure that it has stored under the intent's key, None if
+            it never did.
     """
 
     id: str
@@ -38,6 +42,7 @@ class JobRow:
     intent: str | None
     intent_generation: int
     intent_age: float | None
+    failure_age: float | None
     taken_in_late: bool
     expired: bool
     cancelling: bool
@@ -47,7 +52,7 @@ class JobRow:
     @property
     def may_have_asked(self) -> bool:
         """Whether an earlier attempt may have asked Stripe for something: look before asking."""
-        return self.intent is not None or self.taken_in_late
+        return self.intent is not None or (self.taken_in_late and kind_of(self.kind).asks)
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:

@@ -5,7 +5,7 @@ import hmac
 import logging
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,12 +23,17 @@ LOG = logging.getLogger("tollgate.customers")
 
 @dataclass(frozen=True, slots=True)
 class KnownCustomer:
-    """A customer as the services need it; `stripe_id` is None until Stripe knows them."""
+    """A customer as the services need it; `stripe_id` is None until Stripe knows them.
+
+    Args:
+        former_stripe_ids: whose objects are theirs as well, though Stripe was asked for a new customer since.
+    """
 
     id: str
     name: str
     email: str
     stripe_id: str | None
+    former_stripe_ids: tuple[str, ...]
 
 
 def remember(session: Session, settings: WorkerSettings, *, client_id: str, name: str, email: str) -> KnownCustomer:
@@ -51,13 +56,16 @@ def remember(session: Session, settings: WorkerSettings, *, client_id: str, name
         .on_conflict_do_nothing()
     )
     row = session.execute(
-        select(Customer.id, Customer.name, Customer.email, Customer.stripe_id).where(Customer.id == customer_id)
+        select(Customer.id, Customer.name, Customer.email, Customer.stripe_id, Customer.former_stripe_ids).where(
+            Customer.id == customer_id
+        )
     ).one()
     return KnownCustomer(
         id=row.id,
         name=decrypt(ring, "customers", "name", row.id, row.name),
         email=decrypt(ring, "customers", "email", row.id, row.email),
         stripe_id=row.stripe_id,
+        former_stripe_ids=tuple(row.former_stripe_ids),
     )
 
 
@@ -116,7 +124,9 @@ def _create(attempt: Attempt, customer: KnownCustomer) -> str:
 
 
 def replace(attempt: Attempt, customer: KnownCustomer) -> str:
-    """Make the customer at Stripe anew, since the one we know is gone there, and remember the new id.
+    """Make the customer at Stripe anew, since the one we know is gone there, and return the id that holds from now on.
+
+    What was made for the old one may still be looked for, so its id is kept. If another job was faster, its stays.
 
     Raises:
         StripeError: as the gateway does.
@@ -124,8 +134,10 @@ def replace(attempt: Attempt, customer: KnownCustomer) -> str:
     """
     stripe_id = _create_anew(attempt, customer)
     with attempt.transaction(Step.KEEP_CUSTOMER) as session:
-        session.execute(update(Customer).where(Customer.id == customer.id).values(stripe_id=stripe_id))
-    return stripe_id
+        former = func.array_append(Customer.former_stripe_ids, Customer.stripe_id)
+        known = (Customer.id == customer.id, Customer.stripe_id == customer.stripe_id)
+        session.execute(update(Customer).where(*known).values(stripe_id=stripe_id, former_stripe_ids=former))
+        return session.execute(select(Customer.stripe_id).where(Customer.id == customer.id)).scalar_one() or stripe_id
 
 
 def _create_anew(attempt: Attempt, customer: KnownCustomer) -> str:

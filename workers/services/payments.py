@@ -51,7 +51,7 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
         return _look_a_last_time(attempt, request, customer, attempt.job.stopped_for)
     stripe_customer = customers.at_stripe(attempt, customer)
     try:
-        made = _make(attempt, request, stripe_customer)
+        made = _make(attempt, request, customer, stripe_customer)
     except StripeInvalidError as error:
         if error.code != OBJECT_MISSING or customer.stripe_id is None:
             raise
@@ -59,10 +59,10 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     return _made(attempt, request, made)
 
 
-def _make(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:
+def _make(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stripe_customer: str) -> _Made:
     if not attempt.job.may_have_asked:
         return _Made(_ask(attempt, request, stripe_customer, generation=attempt.job.intent_generation), "response")
-    return _look(attempt, request, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+    return _look(attempt, request, customer, stripe_customer) or _ask_again(attempt, request, stripe_customer)
 
 
 def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stopped_for: float) -> Outcome:
@@ -72,7 +72,7 @@ def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownC
         StripeOutcomeUnknownError: if nothing is found, but what was sent last may still show up.
     """
     stripe_customer = customers.look_up(attempt, customer)
-    made = None if stripe_customer is None else _look(attempt, request, stripe_customer)
+    made = None if stripe_customer is None else _look(attempt, request, customer, stripe_customer)
     if made is not None:
         return _made(attempt, request, made)
     if stopped_for < attempt.runtime.settings.jobs.generation_wait:
@@ -101,11 +101,22 @@ def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: K
 
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
     with attempt.transaction(Step.INTENT) as session:
-        customer = _remember(session, attempt.runtime, attempt.job, request, status="processing")
-        if attempt.job.intent is None and attempt.job.stopped_for is None:
-            generation = attempt.job.intent_generation
-            attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
+        job = attempt.job
+        customer = _remember(session, attempt.runtime, job, request, status="processing")
+        if job.stopped_for is None and job.fence > 1:
+            _reopen(session, job, request.payment_id)
+        if job.intent is None and job.stopped_for is None:
+            attempt.intend(
+                session, operation_name(request.payment_id, VERB, job.intent_generation), job.intent_generation
+            )
         return customer
+
+
+def _reopen(session: Session, job: JobRow, payment_id: str) -> None:
+    """Let a payment whose dead job is replayed be `failed` no more: from now on money may move."""
+    payment = locked(session, payment_id)
+    if payment.status == "failed" and payment.stripe_id is None:
+        move(session, payment, "processing", Source("job", payment.created_at, job.id))
 
 
 def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment, *, status: str) -> KnownCustomer:
@@ -172,11 +183,14 @@ def _ask(
     )
 
 
-def _look(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made | None:
-    """Find what an earlier attempt made, under any generation of its key."""
+def _look(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stripe_customer: str) -> _Made | None:
+    """Find what an earlier attempt made, under any generation of its key, for whomever the customer was at Stripe."""
     operation = operation_name(request.payment_id, VERB, attempt.job.intent_generation)
-    found = _find(attempt, stripe_customer, operation)
-    return None if found is None else _Made(found, "fetch")
+    for stripe_id in (stripe_customer, *customer.former_stripe_ids):
+        found = _find(attempt, stripe_id, operation)
+        if found is not None:
+            return _Made(found, "fetch")
+    return None
 
 
 def _find(attempt: Attempt, stripe_customer: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
@@ -202,7 +216,7 @@ def _ask_again(attempt: Attempt, request: CreatePayment, stripe_customer: str) -
     try:
         return _Made(_ask(attempt, request, stripe_customer, generation=job.intent_generation), "response")
     except StripeOutcomeUnknownError as error:
-        if not error.replayed or age < settings.generation_wait:
+        if not error.replayed or (job.failure_age or 0.0) < settings.generation_wait:
             raise
     # Stripe's stored answer is a failure and its lists have shown nothing for minutes. An unconfirmed PaymentIntent
     # takes no money and nobody has its client secret, so the next generation of the key may make one.

@@ -59,6 +59,10 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("replays", sa.Integer(), server_default="0", nullable=False))
     op.add_column("jobs", sa.Column("cancel_asked_at", instant, nullable=True))
     op.add_column("jobs", sa.Column("discarded_at", instant, nullable=True))
+    op.add_column(
+        "customers",
+        sa.Column("former_stripe_ids", sa.ARRAY(sa.String()), server_default=sa.text("'{}'"), nullable=False),
+    )
     op.create_index(
         "ix_jobs_dead",
         "jobs",
@@ -75,6 +79,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_dead", table_name="jobs", postgresql_where=sa.text("state = 'dead' AND discarded_at IS NULL")
     )
+    op.drop_column("customers", "former_stripe_ids")
     op.drop_column("jobs", "discarded_at")
     op.drop_column("jobs", "cancel_asked_at")
     op.drop_column("jobs", "replays")

@@ -76,8 +76,8 @@ def test_a_declined_card_is_not_the_end() -> None:
     assert {"paid", "requires_action", "canceled"} <= PAYMENT_MOVES.table["declined"]
 
 
-def test_a_payment_that_is_canceled_is_so_for_ever() -> None:
-    assert PAYMENT_MOVES.final == {"canceled"}
+def test_a_payment_is_never_beyond_what_is_heard_of_it_later() -> None:
+    assert PAYMENT_MOVES.final == set()
 
 
 def test_an_unknown_outcome_may_turn_out_as_anything() -> None:
