@@ -332,6 +332,7 @@ TABLE: dict[type[Exception], Expected] = {
     errors.ContractError: WAITS,
     errors.IllegalMoveError: WAITS,
     errors.RedisAwayError: WAITS,
+    errors.AttemptTooLongError: WAITS,
     errors.SettingsError: WAITS,
     errors.TollgateError: WAITS,
     errors.JournalRejectedError: WAITS,
@@ -340,7 +341,8 @@ TABLE: dict[type[Exception], Expected] = {
     ValueError: WAITS,
     RecursionError: WAITS,
 }
-NOT_OF_ATTEMPTS = {errors.FenceLostError, errors.DatabaseAwayError}  # these end an attempt without an outcome
+# These end an attempt without an outcome, or come before one begins.
+NOT_OF_ATTEMPTS = {errors.FenceLostError, errors.DatabaseAwayError, errors.StoppingError}
 
 
 def test_every_error_of_the_tree_has_its_row_in_the_table() -> None:
