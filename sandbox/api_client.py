@@ -22,10 +22,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """A client with one API key; each call has a connection of its own, so that threads need not share."""
+    """A client with one API key; each call has a connection of its own, so that threads need not share.
+
+    Args:
+        base_url: where the API listens.
+        key: the API key.
+        timeout: seconds to wait for a connection, and for each part of the answer.
+    """
 
     base_url: str
     key: str = field(repr=False)
+    timeout: float = TIMEOUT_SECONDS
 
     def post_payment(self, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None) -> Answer:
         """Ask for a payment intent, waiting up to `wait` seconds for its outcome. Raises OSError."""
@@ -54,7 +61,7 @@ class ApiClient:
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
         """Send one request; raises OSError if there is no answer."""
-        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=self.timeout)
         own = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         try:
             connection.request(method, path, body, own | dict(headers or {}))

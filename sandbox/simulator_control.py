@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sandbox.simulator.account import PUBLISHABLE_KEY
 
 TIMEOUT_SECONDS = 10.0
+LEDGER_SECONDS = 120.0  # for the facts of tens of thousands of payments
 OK = 200
 
 
@@ -26,7 +27,7 @@ class SimulatorControl:
 
     def ledger(self) -> dict[str, Any]:
         """Return all money facts, as durable as the simulator's own ledger."""
-        return self._ask("GET", "ledger")
+        return self._ask("GET", "ledger", timeout=LEDGER_SECONDS)
 
     def add_faults(self, faults: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Add faults to the script."""
@@ -53,8 +54,8 @@ class SimulatorControl:
         """Move the simulator's clock forward."""
         self._ask("POST", "clock", {"advance_seconds": seconds})
 
-    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=TIMEOUT_SECONDS)
+    def _ask(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=timeout)
         try:
             connection.request(method, f"/_simulator/{path}", None if body is None else json.dumps(body))
             response = connection.getresponse()

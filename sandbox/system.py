@@ -79,6 +79,7 @@ def running_system(
     ports: Ports | None = None,
     settings: Mapping[str, str] | None = None,
     stripe_key: str | None = None,
+    via: Callable[[Addresses], Addresses] = lambda direct: direct,
     on_event: Callable[[Event], None] | None = None,
     on_step: Callable[[str], None] = lambda _: None,
     console: TextIO | None = None,
@@ -90,6 +91,8 @@ def running_system(
         ports: fixed ports; free ones by default.
         settings: settings that differ from the defaults.
         stripe_key: a key of Stripe's test mode, to be used instead of the simulator, which then is not started.
+        via: told where everything listens, returns where the processes shall look for it: proxies, for instance. The
+            operator's commands, the migration and the handles of the System go straight.
         on_event: told of every process that starts, dies or stops.
         on_step: told in words what is being started.
         console: gets the output of all processes; by default it goes to files in the folder's `logs`.
@@ -106,7 +109,7 @@ def running_system(
         with_postgres(folder / "postgres") as postgres,
     ):
         addresses = _addresses(valkey, postgres, values, ports or Ports())
-        own = environments(values, addresses, settings or {}, _surroundings(), stripe_key)
+        own = _environments(values, addresses, via(addresses), settings or {}, stripe_key)
         supervisor = Supervisor(
             PROCFILE, own["release"], folder / "logs", on_event=on_event, console=console, environments=own
         )
@@ -158,6 +161,18 @@ def _addresses(valkey: Valkey, postgres: Postgres, values: Mapping[str, str], po
         ingress_redis_url=f"redis://{REDIS_USER}:{values['ingress_redis_password']}@{HOST}:{valkey.port}/0",
         database_url=postgres.url,
     )
+
+
+def _environments(
+    values: Mapping[str, str],
+    direct: Addresses,
+    led: Addresses,
+    settings: Mapping[str, str],
+    stripe_key: str | None,
+) -> dict[str, dict[str, str]]:
+    own = environments(values, led, settings, _surroundings(), stripe_key)
+    straight = environments(values, direct, settings, _surroundings(), stripe_key)
+    return own | {name: straight[name] for name in ("release", "operator")}
 
 
 def _surroundings() -> dict[str, str]:
