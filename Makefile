@@ -5,11 +5,12 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && break; done)
 WORKERS ?= 2
+LENGTH ?= short
 ARGS ?=
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench seed simulator test-stripe lock install
+.PHONY: help demo run test check chaos bench seed simulator test-stripe lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +34,9 @@ check: install ## Check style, types, imports between packages, migrations and t
 
 seed: install ## Fill the running system's database with 200 payments in every state
 	@$(VENV) -m sandbox.seed $(ARGS)
+
+chaos: install ## Kill, freeze and cut off everything under load, and judge from outside; LENGTH=long shows all figures
+	@$(VENV) -m sandbox.chaos --length $(LENGTH) $(ARGS)
 
 bench: install ## Measure how long the website waits for a client secret; fails above the promised 150 ms (p95)
 	@$(VENV) -m bench.waiting $(ARGS)

@@ -29,6 +29,10 @@ class SimulatorControl:
         """Return all money facts, as durable as the simulator's own ledger."""
         return self._ask("GET", "ledger", timeout=LEDGER_SECONDS)
 
+    def health(self) -> dict[str, Any]:
+        """Return how much of everything there is, and the simulated time."""
+        return self._ask("GET", "health")
+
     def add_faults(self, faults: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Add faults to the script."""
         return self._ask("POST", "faults", list(faults))

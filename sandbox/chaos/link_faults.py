@@ -13,7 +13,7 @@ class LinkFault:
 
     - ``latency``: every answer comes ``seconds`` later.
     - ``reset``: all connections are reset, and new ones at once.
-    - ``blackhole``: nothing passes and nothing is closed; what was sent meanwhile arrives afterwards, as TCP would have it.
+    - ``blackhole``: nothing passes and nothing is closed; what was sent meanwhile arrives afterwards, as TCP has it.
     - ``dropped_response``: requests pass, their answers never come; the connection is reset when the fault ends, as a
       router's forgotten connection would be found out.
     - ``slow``: answers trickle at ``bytes_per_second``.

@@ -40,6 +40,10 @@ SETTINGS: Mapping[str, str] = {
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+class ServerRunningError(RuntimeError):
+    """The server runs, and must not."""
+
+
 class Postgres(Server):
     """An embedded PostgreSQL server.
 
@@ -136,6 +140,31 @@ class Postgres(Server):
             shutil.rmtree(self._home)
         shutil.rmtree(self.folder)
 
+    def copy_data(self, to: Path) -> None:
+        """Copy the data folder, as a backup of a stopped server is made; `to` must not exist yet.
+
+        Raises:
+            ServerRunningError: the server runs, so that the copy would be torn.
+        """
+        self._must_be_stopped()
+        shutil.copytree(self._data, to, copy_function=_copy_owned)
+        _own_as(self._data, to)
+
+    def put_back(self, copy: Path) -> None:
+        """Replace the data by a copy that `copy_data` has made, which stays.
+
+        Raises:
+            ServerRunningError: the server runs.
+        """
+        self._must_be_stopped()
+        shutil.rmtree(self._data)
+        shutil.copytree(copy, self._data, copy_function=_copy_owned)
+        _own_as(copy, self._data)
+
+    def _must_be_stopped(self) -> None:
+        if self.running:
+            raise ServerRunningError("stop PostgreSQL first: files that change while they are copied make no backup")
+
     @property
     def _data(self) -> Path:
         return self._home / "data"
@@ -208,6 +237,19 @@ class Postgres(Server):
             file.write(f"{content}\n")
         if self._identity == "nobody" and path.parent == self._home:
             os.chown(path, NOBODY, NOBODY)
+
+
+def _copy_owned(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+    owner = Path(source).stat()
+    os.chown(target, owner.st_uid, owner.st_gid)  # PostgreSQL refuses data that are another user's
+
+
+def _own_as(source: Path, target: Path) -> None:
+    """Give the copied folders the owners of their sources, which copytree does not."""
+    for folder in [source, *(path for path in source.rglob("*") if path.is_dir())]:
+        owner = folder.stat()
+        os.chown(target / folder.relative_to(source), owner.st_uid, owner.st_gid)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from sandbox.guarded import Identity
 from sandbox.servers import Postgres, ServerNotStartedError, Valkey, server, with_postgres, with_valkey
-from sandbox.servers.postgres import SHARED_MEMORY_LINE
+from sandbox.servers.postgres import SHARED_MEMORY_LINE, ServerRunningError
 from tests.children import child
 from tests.polling import wait_until
 
@@ -272,3 +272,18 @@ def test_killing_the_guardian_ends_its_server_too(tmp_path: Path) -> None:
         assert guardian is not None
         guardian.kill()
         wait_until(lambda: all_gone(processes), "the end of the server")
+
+
+def test_a_copy_of_a_stopped_postgres_brings_back_what_was_there_then(owned_postgres: Postgres, tmp_path: Path) -> None:
+    copy = tmp_path / "a copy"
+    query(owned_postgres.url, "CREATE TABLE kept (number int)")
+    with pytest.raises(ServerRunningError):
+        owned_postgres.copy_data(copy)
+    owned_postgres.stop()
+    owned_postgres.copy_data(copy)
+    owned_postgres.start()
+    query(owned_postgres.url, "INSERT INTO kept VALUES (1)")
+    owned_postgres.stop_immediately()
+    owned_postgres.put_back(copy)
+    owned_postgres.start()
+    assert query(owned_postgres.url, "SELECT count(*) FROM kept") == [(0,)]

@@ -1,0 +1,132 @@
+"""The life of one order, as a generator: each step asks one thing of somebody and yields the seconds until the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stripe import StripeError
+
+from sandbox import shopper
+from sandbox.chaos import dashboard
+from sandbox.chaos.orders import ACCEPTED, ENDS, UNKNOWN, Fate, Order
+from sandbox.chaos.website import Website
+from sandbox.demo.fates import DECLINED_CARD, GOOD_CARD
+from sandbox.shopper import ShopperError, ShopperResult
+from sandbox.simulator_control import SimulatorControl
+
+REPEAT_SECONDS: Final = 1.0  # what the API's Retry-After asks for
+FIRST_POLL_SECONDS: Final = 0.4
+SLOWER: Final = 1.5  # each look at a payment waits so much longer than the one before
+LONGEST_POLL_SECONDS: Final = 3.0
+
+# With which cards the shopper tries, one after another.
+CARDS: Final[Mapping[Fate, Sequence[str]]] = {
+    "pays": (GOOD_CARD,),
+    "pays with another card": (DECLINED_CARD, GOOD_CARD),
+    "is declined": (DECLINED_CARD,),
+    "leaves": (),
+    "is refunded": (GOOD_CARD,),
+    "is refunded in part": (GOOD_CARD,),
+    "is cancelled": (),
+}
+# What the office does in Stripe's dashboard afterwards.
+OFFICE: Final[Mapping[Fate, Callable[[str, Order], None]]] = {
+    "is refunded": dashboard.refund,
+    "is refunded in part": dashboard.refund_a_part,
+    "is cancelled": dashboard.cancel,
+}
+
+Life = Iterator[float]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What lives depend on.
+
+    Args:
+        website: asks the API.
+        simulator: where the shopper pays.
+        patience: seconds for which a client repeats its post.
+        clock: monotonic seconds.
+    """
+
+    website: Website
+    simulator: SimulatorControl
+    patience: float
+    clock: Callable[[], float]
+
+
+def live(world: World, order: Order) -> Life:
+    """Post until accepted, wait for the client secret, do as the fate has it, and wait for the promised end."""
+    yield from _post(world, order)
+    if not order.accepted:
+        return
+    yield from _wait_for(world, order, lambda: order.secret is not None)
+    for card in CARDS[order.fate]:
+        yield from _confirm(world, order, card)
+    act = OFFICE.get(order.fate)
+    if act is not None:
+        yield from _in_dashboard(world, order, act)
+    yield from _wait_for(world, order, lambda: order.status == ENDS[order.fate])
+    order.ended_at = world.clock()
+
+
+def _post(world: World, order: Order) -> Life:
+    deadline = world.clock() + world.patience
+    while (result := world.website.post(order)) != ACCEPTED:
+        if result.startswith("refused"):
+            order.problem = f"the post was {result}"
+            return
+        if (order.impatient and result in UNKNOWN) or world.clock() >= deadline:
+            return
+        yield REPEAT_SECONDS
+
+
+def _wait_for(world: World, order: Order, there: Callable[[], bool]) -> Life:
+    pause = FIRST_POLL_SECONDS
+    while True:
+        yield pause
+        view = world.website.payment(order.payment_id)
+        if view is not None:
+            order.status, order.secret = view["status"], view["client_secret"] or order.secret
+            if there():
+                return
+        pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
+
+
+def _confirm(world: World, order: Order, card: str) -> Life:
+    """Confirm with a card; after an answer that was lost, look before confirming again."""
+    simulator, secret = world.simulator, order.secret
+    if secret is None:
+        raise ShopperError(f"{order.reference} has no client secret")
+    yield 0.0
+    while True:
+        try:
+            if _settled(shopper.pay(simulator.base_url, simulator.publishable_key, secret, card), card):
+                return
+        except (OSError, ValueError, ShopperError):  # ValueError: an answer that was cut short is no JSON
+            pass  # it may have been done: the look tells
+        yield REPEAT_SECONDS
+        try:
+            if _settled(shopper.look(simulator.base_url, simulator.publishable_key, secret), card):
+                return
+        except (OSError, ValueError):
+            yield REPEAT_SECONDS
+
+
+def _in_dashboard(world: World, order: Order, act: Callable[[str, Order], None]) -> Life:
+    """Have the office act; an act is repeated until it was answered, under a key of its own."""
+    yield 0.0
+    while True:
+        try:
+            act(world.simulator.base_url, order)
+        except StripeError:
+            yield REPEAT_SECONDS
+        else:
+            return
+
+
+def _settled(result: ShopperResult, card: str) -> bool:
+    return result.status == "succeeded" if card == GOOD_CARD else result.decline_code is not None

@@ -1,0 +1,92 @@
+"""Orders: what one client of the API asks for, how it goes on, and every answer that it got."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from sandbox.demo.bookings import make_booking
+
+Fate = Literal[
+    "pays", "pays with another card", "is declined", "leaves", "is refunded", "is refunded in part", "is cancelled"
+]
+# What the payment must read in the end, if the shopper came so far.
+ENDS: Final[Mapping[Fate, str]] = {
+    "pays": "paid",
+    "pays with another card": "paid",
+    "is declined": "declined",
+    "leaves": "requires_confirmation",
+    "is refunded": "refunded",
+    "is refunded in part": "partially_refunded",
+    "is cancelled": "canceled",
+}
+MIXED: Final[Mapping[Fate, int]] = {"pays": 12, "pays with another card": 3, "is declined": 3, "leaves": 2}
+ALL_PAY: Final[Mapping[Fate, int]] = {"pays": 1}
+IMPATIENT_SHARE: Final = 0.25  # of clients that never repeat an unknown answer, so that "at most once" is tried too
+
+ACCEPTED: Final = "accepted"
+UNKNOWN: Final = frozenset({"acceptance_unknown", "no_answer", "server_error"})
+
+
+@dataclass(slots=True)
+class Order:
+    """One payment as its client lives it. Times in seconds of the harness's monotonic clock."""
+
+    number: int
+    reference: str
+    body: Mapping[str, Any]
+    fate: Fate
+    impatient: bool = False
+    answers: Counter[str] = field(default_factory=Counter)
+    payment_ids: set[str] = field(default_factory=set)
+    job_ids: set[str] = field(default_factory=set)
+    posted_at: float | None = None
+    accepted_at: float | None = None
+    ended_at: float | None = None
+    secret: str | None = None
+    status: str = ""
+    problem: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the client was told that its order is kept."""
+        return self.accepted_at is not None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it may have been accepted, without the client knowing: it may run, at most once."""
+        return not self.accepted and any(answer in UNKNOWN for answer in self.answers)
+
+    @property
+    def payment_id(self) -> str:
+        """The payment's id; of an accepted order only."""
+        return min(self.payment_ids)
+
+
+def make_orders(
+    count: int, run: str, chance: random.Random, fates: Mapping[Fate, int], *, impatient: bool = False
+) -> list[Order]:
+    """Return that many orders, the same for the same chance.
+
+    Args:
+        count: how many.
+        run: what their references begin with; no other orders of the same system may share it.
+        chance: decides everything.
+        fates: how many of each kind, as weights.
+        impatient: whether some clients give up when they don't know whether they were accepted.
+    """
+    names: Sequence[Fate] = list(fates)
+    return [
+        Order(
+            number=number,
+            reference=booking.reference,
+            body=booking.body,
+            fate=chance.choices(names, list(fates.values()))[0],
+            impatient=impatient and chance.random() < IMPATIENT_SHARE,
+        )
+        for number in range(count)
+        for booking in [make_booking(number, run, chance)]
+    ]

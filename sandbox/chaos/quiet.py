@@ -1,0 +1,69 @@
+"""Quiet: every webhook is taken and every job has ended."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from sandbox.chaos.database import job_states, unfinished
+from sandbox.chaos.oracle import LastView
+from sandbox.chaos.orders import ENDS, Order
+from sandbox.chaos.website import Website
+from sandbox.system import System
+
+POLL_SECONDS: Final = 0.5
+TWICE: Final = 2  # quiet must last for a second look: a webhook may be on its way from the simulator to a job
+READERS: Final = 8
+VIEW_SECONDS: Final = 20.0  # views that were not written are repaired every 2 s
+
+
+def wait_until_quiet(system: System, seconds: float) -> bool:
+    """Wait until nothing is left to do; False if something still is when the time is up."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    looks = 0
+    while looks < TWICE:
+        looks = looks + 1 if _is_quiet(system) else 0
+        if time.monotonic() >= deadline:
+            return False
+        pause.wait(POLL_SECONDS)
+    return True
+
+
+def _is_quiet(system: System) -> bool:
+    try:
+        waiting = system.simulator.deliveries()["waiting"]
+    except (OSError, http.client.HTTPException):
+        return False
+    return not waiting and not unfinished(job_states(system.addresses.database_url))
+
+
+def last_views(website: Website, orders: Sequence[Order]) -> Mapping[str, LastView]:
+    """Return what the API says of every accepted order; those that do not read as hoped are asked for until they do."""
+    deadline = time.monotonic() + VIEW_SECONDS
+    pause = threading.Event()
+    views: dict[str, LastView] = {}
+    left = [order for order in orders if order.accepted]
+    with ThreadPoolExecutor(READERS) as pool:
+        while True:
+            views |= dict(zip((order.reference for order in left), pool.map(_reader(website), left), strict=True))
+            left = [order for order in left if views[order.reference].payment != ENDS[order.fate]]
+            if not left or time.monotonic() >= deadline:
+                return views
+            pause.wait(POLL_SECONDS)
+
+
+def _reader(website: Website) -> Callable[[Order], LastView]:
+    def read(order: Order) -> LastView:
+        payment = website.payment(order.payment_id)
+        status = None if payment is None else payment["status"]
+        if status == ENDS[order.fate]:
+            return LastView(status, None)
+        job = website.job(min(order.job_ids))
+        return LastView(status, None if job is None else job["status"])
+
+    return read

@@ -1,0 +1,79 @@
+"""The website under chaos: every request is timed, and every way of not being answered has a name."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sandbox.api_client import Answer, ApiClient
+from sandbox.chaos.availability import Asked
+from sandbox.chaos.orders import ACCEPTED, Order
+
+TIMEOUT_SECONDS: Final = 5.0  # a website gives up then; the API promises 2 s
+OK: Final = 200
+TAKEN: Final = frozenset({200, 202})
+SERVER_ERROR: Final = 500
+SAID_SO: Final = frozenset({"acceptance_unknown", "redis_unavailable", "rate_limited"})
+
+
+@dataclass(slots=True)
+class Website:
+    """Asks the API for many clients at once and remembers how it answered."""
+
+    api: ApiClient
+    clock: Callable[[], float] = time.monotonic
+    asked: list[Asked] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def post(self, order: Order) -> str:
+        """Post an order and return what came of it: `accepted`, a problem's code, `no_answer` or `server_error`."""
+        order.posted_at = order.posted_at or self.clock()
+        answer = self._ask(lambda: self.api.post_payment(order.body, order.reference))
+        result = self._name(order, answer)
+        with self.lock:  # one order may be posted many times at once
+            order.answers[result] += 1
+            if answer is not None and result == ACCEPTED:
+                order.accepted_at = order.accepted_at or self.clock()
+                order.payment_ids.add(answer.body["payment"]["id"])
+                order.job_ids.add(answer.body["job"]["id"])
+        return result
+
+    def payment(self, payment_id: str) -> Mapping[str, Any] | None:
+        """Read a payment; None if there was no answer, or it is not known just now."""
+        return self._read(lambda: self.api.payment(payment_id))
+
+    def job(self, job_id: str) -> Mapping[str, Any] | None:
+        """Read a job; None if there was no answer, or it is not known just now."""
+        return self._read(lambda: self.api.job(job_id))
+
+    def _read(self, ask: Callable[[], Answer]) -> Mapping[str, Any] | None:
+        answer = self._ask(ask)
+        if answer is None or answer.status != OK:
+            return None
+        body: Mapping[str, Any] = answer.body
+        return body
+
+    def _ask(self, ask: Callable[[], Answer]) -> Answer | None:
+        started = self.clock()
+        try:
+            answer: Answer | None = ask()
+        except (OSError, ValueError):  # ValueError: an answer that was cut short is no JSON
+            answer = None
+        good = answer is not None and answer.status < SERVER_ERROR
+        self.asked.append(Asked(started, self.clock(), good))
+        return answer
+
+    def _name(self, order: Order, answer: Answer | None) -> str:
+        if answer is None:
+            return "no_answer"
+        if answer.status in TAKEN:
+            return ACCEPTED
+        code = str(answer.body.get("code")) if isinstance(answer.body, dict) else "no problem document"
+        if code in SAID_SO:
+            return code
+        self.unexpected.append(f"{order.reference} was answered {answer.status} {code}")
+        return "server_error" if answer.status >= SERVER_ERROR else f"refused: {code}"
