@@ -94,6 +94,8 @@ def _broken(verdict: Verdict) -> list[str]:
         "refunded twice": verdict.double_refunds,
         "orphans": verdict.orphans,
         "falsely failed": verdict.false_failed,
+        # Every trouble here ends, so that nothing that was accepted has a reason to be given up.
+        "accepted and given up": verdict.given_up,
     }
     return [f"{count} {what}" for what, count in counts.items() if count]
 

@@ -33,7 +33,14 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.double_charges or self.double_refunds or self.orphans or self.false_failed)
+        return not (
+            self.lost
+            or self.double_charges
+            or self.double_refunds
+            or self.orphans
+            or self.false_failed
+            or self.given_up
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def _reread(stage: Stage, forgotten: float) -> subprocess.CompletedProcess[str]:
         "reread",
         "--since",
         since,
+        "--by",
+        "chaos",
         "--why",
         "restored an older copy",
     ]
