@@ -1,6 +1,6 @@
 """The dispatcher: `python -m tasks.dispatcher`. Two or more may run.
 
-One thread takes the journal in, one does the upkeep, and two give its pulse (`tasks.pulse`). When Redis or PostgreSQL
+One thread takes the journal in, one does the upkeep, and one gives its pulse (`tasks.pulse`). When Redis or PostgreSQL
 is away all of them wait and go on by themselves; nothing is lost meanwhile, since an entry is acknowledged only after
 its row is committed.
 """
@@ -22,6 +22,7 @@ from tasks.contracts.steps import arm_failpoints
 from tasks.intake import BLOCK_MS, Reader
 from tasks.pulse import Heart
 from tasks.upkeep import Chore, chores
+from workers.database_watch import database_watch
 from workers.redis_client import create_redis
 from workers.redis_safety import check_redis
 from workers.runtime import Runtime, create_runtime
@@ -67,7 +68,7 @@ def run(runtime: Runtime, settings: WorkerSettings, stop: threading.Event) -> No
     blocking = create_redis(settings.redis, socket_timeout=settings.redis.socket_timeout + BLOCK_MS / MILLISECONDS)
     reader = Reader(runtime, app, blocking)
     intake = threading.Thread(target=_intake, args=(reader, settings, stop), name="intake")
-    heart = Heart(runtime)
+    heart = Heart(runtime, database_watch(settings.database, "dispatcher"))
     heart.start()
     intake.start()
     try:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from config.errors import StripeUnavailableError
+from config.errors import DatabaseAwayError, StripeUnavailableError
 from sandbox.servers import Postgres, Valkey
 from tasks.contracts.pulse import Pulse
-from tasks.pulse import LATE_SECONDS, LEAST_KEPT_SECONDS, LOOK_SECONDS, Heart
+from tasks.pulse import LEAST_KEPT_SECONDS, Heart
 from tests.builders.house import House, open_house
 from tests.integration.test_dispatcher import dispatching
 from tests.polling import wait_until
+from tests.unit.workers.resilience.test_breaker import call
+from workers.database_watch import DatabaseWatch
 from workers.gateways.stripe import STRIPE_BREAKER
 from workers.resilience.breaker import Breaker
 from workers.resilience.link import BreakerLink
+
+NOTICED_S = 5.0  # the watch's pause and time limits, and a period of the pulse
 
 
 def given(house: House) -> Pulse | None:
@@ -27,19 +32,29 @@ def given(house: House) -> Pulse | None:
     return None if value is None else Pulse.from_bytes(value)
 
 
+class Watched(DatabaseWatch):
+    """A watch that found what the test says."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        super().__init__(self.refuse if away else lambda: None)
+        self.probe_once()
+
+    def refuse(self) -> None:
+        raise DatabaseAwayError
+
+
 @pytest.mark.servers
-def test_it_tells_that_the_database_answers_and_that_no_worker_has_told_of_stripe(house: House) -> None:
-    heart = Heart(house.runtime, clock=lambda: 1_700_000_000.5)
-    heart.beat()
-    assert given(house) == Pulse(1_700_000_000_500, "unknown", "unknown")
-    heart.look()
-    heart.beat()
-    assert given(house) == Pulse(1_700_000_000_500, "up", "unknown")
+@pytest.mark.parametrize(("away", "database"), [(False, "up"), (True, "away")])
+def test_it_tells_whether_the_database_answers_and_that_no_worker_has_told_of_stripe(
+    house: House, away: bool, database: Any
+) -> None:
+    Heart(house.runtime, Watched(away=away), clock=lambda: 1_700_000_000.5).beat()
+    assert given(house) == Pulse(1_700_000_000_500, database, "unknown")
 
 
 @pytest.mark.servers
 def test_it_is_gone_soon_after_its_dispatcher(house: House) -> None:
-    Heart(house.runtime).beat()
+    Heart(house.runtime, Watched()).beat()
     left = house.runtime.redis.pttl(house.keyspace.dispatcher_pulse)
     assert isinstance(left, int)
     assert 0 < left <= LEAST_KEPT_SECONDS * 1000
@@ -47,35 +62,19 @@ def test_it_is_gone_soon_after_its_dispatcher(house: House) -> None:
 
 @pytest.mark.servers
 def test_it_tells_of_the_workers_circuit_breaker(house: House) -> None:
-    heart = Heart(house.runtime)
+    heart = Heart(house.runtime, Watched())
     breaker = Breaker(STRIPE_BREAKER, failures=1, reset=0.0)
     link = BreakerLink(breaker, house.runtime.redis, house.keyspace.breaker(STRIPE_BREAKER))
     told = []
     for error in (None, StripeUnavailableError(), None):
         breaker.go_alone()
-        if error is None:
-            with breaker.calling():
-                pass
-        else:
-            with pytest.raises(StripeUnavailableError), breaker.calling():
-                raise error
+        call(breaker, error)
         link.exchange()
         heart.beat()
         pulse = given(house)
         assert pulse is not None
         told.append(pulse.stripe)
     assert told == ["up", "away", "up"]
-
-
-@pytest.mark.servers
-def test_a_database_that_has_not_answered_for_a_while_is_away(house: House) -> None:
-    now = [100.0]
-    heart = Heart(house.runtime, monotonic=lambda: now[0])
-    heart.look()
-    now[0] += LATE_SECONDS
-    assert heart.database() == "up"
-    now[0] += 0.1
-    assert heart.database() == "away"
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_it_goes_on_at_its_pace_while_the_database_is_away(
     with dispatching(own_house, tmp_path / "log"):
         wait_until(lambda: says("up"), "the database is up")
         away()
-        wait_until(lambda: says("away"), "it tells", within_s=LATE_SECONDS + LOOK_SECONDS + 2.0)
+        wait_until(lambda: says("away"), "it tells", within_s=NOTICED_S)
         began, pauses, last = time.monotonic(), [], given(own_house)
         while time.monotonic() < began + 6.0:  # longer than any time limit for PostgreSQL
             seen = last
