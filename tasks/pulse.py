@@ -28,7 +28,7 @@ class Heart:
 
     Args:
         runtime: the dispatcher's.
-        watch: knows whether PostgreSQL answers.
+        watch: knows whether PostgreSQL answers; started and closed by whoever made it.
         clock: seconds since 1970, UTC.
     """
 
@@ -42,13 +42,11 @@ class Heart:
 
     def start(self) -> None:
         """Begin to beat."""
-        self._watch.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Stop; takes no longer than Redis's timeouts."""
         self._stop.set()
-        self._watch.close()
         self._thread.join()
 
     def beat(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.servers import Postgres, Valkey
-from tasks import dispatcher
 from tests.builders.entries import new_key, payment_entry
 from tests.builders.house import House, open_house
 from tests.builders.processes import DISPATCHER, Process, environment, running
 from tests.polling import wait_until
 
+NOTICED_S = 4.0  # half a second between probes, two seconds for one, and a loaded machine
+AWAY_S = 3.0
 FROZEN_S = 2.5  # longer than every time limit that the dispatcher has for Redis
 
 
@@ -169,7 +172,7 @@ def test_it_goes_on_by_itself_when_postgresql_is_back_from_an_immediate_stop(
         wait_until(lambda: "takes the journal in" in process.log(), "it is at work")
         owned_postgres.kill9()
         own_house.post(*(payment_entry() for _ in range(20)))
-        wait_until(lambda: "DatabaseAwayError" in process.log(), "it noticed")
+        wait_until(lambda: "PostgreSQL is away" in process.log(), "it noticed")
         owned_postgres.start()
         wait_until(settled(lambda: rows(own_house) == 20), "all is taken in", within_s=30.0)
         wait_until(settled(lambda: own_house.pending() == 0), "all is acknowledged")
@@ -186,14 +189,50 @@ def test_it_stops_when_asked_even_while_both_its_servers_are_away(
         wait_until(lambda: "takes the journal in" in process.log(), "it is at work")
         owned_valkey.kill9()
         owned_postgres.kill9()
-        wait_until(lambda: "waits" in process.log(), "it noticed")
+        wait_until(lambda: "Redis is away" in process.log(), "it noticed")
+        wait_until(lambda: "PostgreSQL is away" in process.log(), "it noticed that too")
         assert process.stop() == 0
 
 
-def test_one_round_that_fails_unexpectedly_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
-    def fail() -> None:
-        raise ZeroDivisionError
+@pytest.mark.owns_servers
+@pytest.mark.parametrize("trouble", ["frozen", "killed"])
+def test_it_reads_no_entry_while_postgresql_is_away_and_says_so_once(
+    own_house: House, owned_postgres: Postgres, tmp_path: Path, trouble: str
+) -> None:
+    with dispatching(own_house, tmp_path / "log") as process:
+        wait_until(lambda: "takes the journal in" in process.log(), "it is at work")
+        owned_postgres.freeze() if trouble == "frozen" else owned_postgres.kill9()
+        wait_until(lambda: "PostgreSQL is away" in process.log(), "it noticed", within_s=NOTICED_S)
+        wait_until(lambda: not reads(own_house), "its last read is over")
+        own_house.post(*(payment_entry() for _ in range(20)))
+        pulse = own_house.runtime.redis.get(own_house.keyspace.dispatcher_pulse)
+        since = time.monotonic()
+        wait_until(lambda: time.monotonic() - since > AWAY_S, "PostgreSQL has been away for a while")
+        assert own_house.pending() == 0
+        assert own_house.runtime.redis.get(own_house.keyspace.dispatcher_pulse) != pulse  # it lives, and shows that
+        owned_postgres.thaw() if trouble == "frozen" else owned_postgres.start()
+        back = time.monotonic()
+        wait_until(settled(lambda: rows(own_house) == 20), "all is taken in", within_s=5.0)
+        assert time.monotonic() - back < 5.0
+        wait_until(lambda: own_house.pending() == 0, "all is acknowledged")
+        assert process.stop() == 0
+    lines = [json.loads(line)["message"] for line in process.log().splitlines()]
+    assert [sum(words in line for line in lines) for words in ("PostgreSQL is away", "PostgreSQL is back")] == [1, 1]
 
-    assert dispatcher._try("a chore", fail) is False
-    assert "a chore failed unexpectedly" in caplog.text
-    assert dispatcher._try("a chore", lambda: None) is True
+
+def reads(house: House) -> bool:
+    """Tell whether somebody waits at Redis for entries of the journal."""
+    return any(client["cmd"] == "xreadgroup" and "b" in client["flags"] for client in house.runtime.redis.client_list())
+
+
+@pytest.mark.owns_servers
+def test_a_second_signal_ends_it_at_once(own_house: House, owned_valkey: Valkey, tmp_path: Path) -> None:
+    with dispatching(own_house, tmp_path / "log") as process:
+        wait_until(lambda: "takes the journal in" in process.log(), "it is at work")
+        owned_valkey.freeze()
+        try:
+            process.popen.send_signal(signal.SIGTERM)
+            process.popen.send_signal(signal.SIGINT)
+            assert process.popen.wait(5) in {0, 128 + signal.SIGTERM, 128 + signal.SIGINT}
+        finally:
+            owned_valkey.thaw()
