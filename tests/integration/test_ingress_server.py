@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import psutil
 import pytest
 
 from config.sealing import public_key_of
+from ingress.server import HEADER_TIMEOUT
 from sandbox.servers.ports import free_port
 from tests.builders.ingress import BODY, MACS, PEPPER, SECRETS, VIEWS, Site
 from tests.polling import wait_until
@@ -168,6 +170,18 @@ def test_slow_strangers_do_not_keep_those_with_a_key_out(web: Web) -> None:
     assert web.post("meanwhile") == 202
     for client in slow:
         client.close()
+
+
+def test_headers_that_do_not_come_in_time_end_the_connection(web: Web) -> None:
+    limit = HEADER_TIMEOUT / 1000
+    with web.connect() as client:
+        started = time.monotonic()
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n")
+        client.settimeout(limit + 3)
+        while client.recv(1000):  # a word of goodbye, if there is one
+            pass
+        assert limit - 0.5 <= time.monotonic() - started < limit + 2
+    assert web.post("meanwhile") == 202
 
 
 def test_a_request_that_waits_is_finished_before_it_stops(web: Web) -> None:
