@@ -1,4 +1,4 @@
-"""The queues, and which process serves which.
+"""The queues. Which process serves which is in the Procfile, and a test holds that each is served by exactly one kind.
 
 Separate worker processes serve Stripe calls that a shopper waits for, other Stripe calls, and database-only work, so
 that one hanging endpoint cannot fill every thread.
@@ -14,6 +14,3 @@ MAINTENANCE = "maintenance"
 QUARANTINE = "quarantine"
 
 QUEUES = (PAYMENTS, REFUNDS, INVOICES, WEBHOOKS, NOTIFICATIONS, MAINTENANCE, QUARANTINE)
-SHOPPER_WAITS = (PAYMENTS,)
-DATABASE_ONLY = (WEBHOOKS,)
-OTHER_STRIPE_CALLS = (REFUNDS, INVOICES, NOTIFICATIONS, MAINTENANCE)

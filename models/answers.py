@@ -14,7 +14,7 @@ import psycopg2  # type: ignore[import-untyped]  # psycopg2 has no types
 from psycopg2 import extensions
 
 MILLISECONDS = 1000
-FOR_EVER = -1  # of poll(): connections made without `limited` wait as libpq does
+FOR_EVER = -1  # of poll(): connections made without `limited` wait for answers as libpq does
 
 
 class LimitedConnection(extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
@@ -50,10 +50,15 @@ def _wait(connection: Any) -> None:
 
 
 def _deadline(connection: Any) -> float | None:
-    if not isinstance(connection, LimitedConnection):
-        return None
     connecting = connection.status == extensions.STATUS_SETUP
+    if not isinstance(connection, LimitedConnection):
+        return time.monotonic() + _asked_for(connection) if connecting and _asked_for(connection) else None
     return time.monotonic() + (connection.connect_limit if connecting else connection.answer_limit)
+
+
+def _asked_for(connection: Any) -> float:
+    """Return the `connect_timeout` that libpq itself would keep, did the callback not wait in its place; 0 for none."""
+    return float(extensions.parse_dsn(connection.dsn).get("connect_timeout", 0))
 
 
 def _left(deadline: float | None) -> float:

@@ -87,9 +87,9 @@ def test_a_job_whose_attempt_took_too_long_is_done_by_another_and_never_failed(s
     entry = payment_entry()
     shop.take_in(entry)
     hasty = shop.changed(longest_attempt=0.0)
-    assert shop.create(entry.job_id, hasty).state == "waiting"
+    assert shop.create(entry.job_id, hasty).state == "checking"
     assert shop.job(entry.job_id)["last_error"]["type"] == "AttemptTooLongError"
-    assert shop.payment(entry.subject_id)["status"] == "processing"
-    assert shop.create_again(entry.job_id, hasty).state == "waiting"
+    assert shop.payment(entry.subject_id)["status"] == "checking"
+    assert shop.create_again(entry.job_id, hasty).state == "checking"
     assert shop.create_again(entry.job_id).state == "done"
     assert made(stripe, entry.subject_id) == 1

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg2  # type: ignore[import-untyped]  # psycopg2 has no types
 import pytest
 from redis.exceptions import RedisError
 from sqlalchemy import Engine, text
@@ -187,6 +188,16 @@ def test_connecting_to_a_frozen_postgresql_ends(owned_postgres: Postgres) -> Non
     owned_postgres.freeze()
     with engine_for(owned_postgres.url) as engine, strikes(1.0, DBAPIError):
         engine.connect()
+    owned_postgres.thaw()
+
+
+@pytest.mark.owns_servers
+def test_a_connection_made_without_our_limits_keeps_the_one_that_it_asks_for(owned_postgres: Postgres) -> None:
+    """Our waiting serves the whole process, and so libpq's own limit no longer strikes."""
+    with engine_for(owned_postgres.url):
+        owned_postgres.freeze()
+        with strikes(2.0, psycopg2.OperationalError):
+            psycopg2.connect(owned_postgres.url, connect_timeout=2)
     owned_postgres.thaw()
 
 
