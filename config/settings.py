@@ -5,19 +5,47 @@ Each kind of process loads only what it may know: the ingress never reads a Stri
 
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from config.environment import Reader
 from config.errors import SettingsError
 from config.failpoints import NONE, Failpoint, parse_failpoints
+from config.job_settings import JobSettings, read_jobs
 from config.keyring import Keyring
 from config.keyspace import Keyspace
 from config.sealing import OpeningKeys, SealingKey
+from config.store_settings import (
+    DatabaseSettings,
+    RedisSettings,
+    read_broker,
+    read_database,
+    read_keyspace,
+    read_redis,
+    read_redis_url,
+)
+from config.stripe_settings import Environment, StripeSettings, read_stripe
 
-Environment = Literal["sandbox", "test", "live"]
-STRIPE_API_BASE = "https://api.stripe.com"
+__all__ = [
+    "DatabaseSettings",
+    "Environment",
+    "FlowerSettings",
+    "IngressSettings",
+    "JobSettings",
+    "LogSettings",
+    "OperatorSettings",
+    "RedisSettings",
+    "StripeSettings",
+    "WorkerSettings",
+    "load_database",
+    "load_environment",
+    "load_flower",
+    "load_ingress",
+    "load_keyspace",
+    "load_operator",
+    "load_redis",
+    "load_worker",
+]
+
 MINIMUM_PASSWORD = 12  # NIST SP 800-63B asks for 8; pages that show all queues get a margin
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +54,6 @@ class LogSettings:
 
     level: str
     form: Literal["auto", "json", "text"]
-
-
-@dataclass(frozen=True, slots=True)
-class RedisSettings:
-    """Where Redis is and how long to wait for it (seconds). It is never asked twice: the caller decides."""
-
-    url: str = field(repr=False)
-    keyspace: Keyspace
-    connect_timeout: float
-    socket_timeout: float
-    pool_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
-    """Where PostgreSQL is, how many connections a process may hold, and how long anything may take (seconds)."""
-
-    url: str = field(repr=False)
-    pool_size: int
-    pool_timeout: float
-    connect_timeout: int
-    statement_timeout: float
-    lock_timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class StripeSettings:
-    """How to reach Stripe: key, address, timeouts (seconds), and when the circuit breaker opens and probes."""
-
-    api_key: str = field(repr=False)
-    api_base: str
-    connect_timeout: float
-    read_timeout: float
-    breaker_failures: int
-    breaker_reset: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +78,6 @@ class IngressSettings:
     idempotency_seconds: int
     view_seconds: int
     failpoints: tuple[Failpoint, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class JobSettings:
-    """The pace of jobs, all in seconds unless named otherwise."""
-
-    lease: float
-    longest_attempt: float
-    stop_grace: float
-    intake_batch: int
-    publish_batch: int
-    poll_interval: float
-    republish_grace: float
-    claim_idle: float
-    repair_interval: float
-    journal_keep: float
-    backoff_base: float
-    backoff_cap: float
-    max_rescues: int
-    generation_wait: float
-    resend_limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +135,7 @@ def load_ingress() -> IngressSettings:
         return IngressSettings(
             environment=environment,
             log=_log(read),
-            redis=_redis(read),
+            redis=read_redis(read),
             host=read.text("TOLLGATE_HOST", "127.0.0.1"),
             port=read.whole("PORT", 8000, low=1, high=65535),
             threads=read.whole("TOLLGATE_INGRESS_THREADS", 64, low=2),
@@ -192,16 +164,16 @@ def load_worker() -> WorkerSettings:
     """
     with Reader() as read:
         environment = _environment(read)
-        redis = _redis(read)
-        stripe, jobs = _stripe(read, environment), _jobs(read)
+        redis = read_redis(read)
+        stripe, jobs = read_stripe(read, environment), read_jobs(read)
         _check_durations(stripe, jobs)
         return WorkerSettings(
             environment=environment,
             log=_log(read),
             redis=redis,
-            broker_url=_broker(read, redis.url),
+            broker_url=read_broker(read, redis.url),
             concurrency=read.whole("TOLLGATE_WORKER_THREADS", 32, low=1),
-            database=_database(read),
+            database=read_database(read),
             stripe=stripe,
             jobs=jobs,
             journal_mac_keys=read.ring("TOLLGATE_JOURNAL_MAC_KEYS"),
@@ -241,8 +213,8 @@ def load_operator() -> OperatorSettings:
     with Reader() as read:
         return OperatorSettings(
             environment=_environment(read),
-            redis=_redis(read),
-            database=_database(read),
+            redis=read_redis(read),
+            database=read_database(read),
             api_key_pepper=read.key("TOLLGATE_API_KEY_PEPPER"),
         )
 
@@ -254,7 +226,7 @@ def load_database() -> DatabaseSettings:
         SettingsError: one line that names the variable that is missing or wrong.
     """
     with Reader() as read:
-        return _database(read)
+        return read_database(read)
 
 
 def load_redis() -> RedisSettings:
@@ -264,7 +236,7 @@ def load_redis() -> RedisSettings:
         SettingsError: one line that names the variable that is missing or wrong.
     """
     with Reader() as read:
-        return _redis(read)
+        return read_redis(read)
 
 
 def load_environment() -> Environment:
@@ -284,7 +256,7 @@ def load_keyspace() -> Keyspace:
         SettingsError: one line that names the variable that is wrong.
     """
     with Reader() as read:
-        return _keyspace(read)
+        return read_keyspace(read)
 
 
 def load_flower() -> FlowerSettings:
@@ -305,8 +277,8 @@ def load_flower() -> FlowerSettings:
             )
         return FlowerSettings(
             log=_log(read),
-            keyspace=_keyspace(read),
-            broker_url=_broker(read, _redis_url(read)),
+            keyspace=read_keyspace(read),
+            broker_url=read_broker(read, read_redis_url(read)),
             user=user,
             password=password,
             # Not TOLLGATE_HOST: opening the door to the world must not open this window with it.
@@ -333,95 +305,4 @@ def _log(read: Reader) -> LogSettings:
     return LogSettings(
         level=read.choice("TOLLGATE_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         form="json" if form == "json" else "text" if form == "text" else "auto",
-    )
-
-
-def _keyspace(read: Reader) -> Keyspace:
-    return Keyspace(read.text("TOLLGATE_REDIS_PREFIX", "tg:"))
-
-
-def _redis_url(read: Reader) -> str:
-    return read.address("TOLLGATE_REDIS_URL", ("redis", "rediss", "unix"))
-
-
-def _broker(read: Reader, redis_url: str) -> str:
-    # Celery writes a socket's address in a way of its own, so that one must be written out.
-    return read.address("TOLLGATE_BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps"), redis_url)
-
-
-def _redis(read: Reader) -> RedisSettings:
-    return RedisSettings(
-        url=_redis_url(read),
-        keyspace=_keyspace(read),
-        # The door must answer 503 within two seconds, so one connect and one read must fit well inside.
-        connect_timeout=read.seconds("TOLLGATE_REDIS_CONNECT_TIMEOUT", 0.5),
-        socket_timeout=read.seconds("TOLLGATE_REDIS_SOCKET_TIMEOUT", 1.0),
-        pool_size=read.whole("TOLLGATE_REDIS_POOL_SIZE", 64, low=2),
-    )
-
-
-def _database(read: Reader) -> DatabaseSettings:
-    return DatabaseSettings(
-        url=read.database_address("TOLLGATE_DATABASE_URL"),
-        pool_size=read.whole("TOLLGATE_DATABASE_POOL_SIZE", 10, low=1),
-        pool_timeout=read.seconds("TOLLGATE_DATABASE_POOL_TIMEOUT", 5.0),
-        connect_timeout=read.whole("TOLLGATE_DATABASE_CONNECT_TIMEOUT", 3, low=1),
-        statement_timeout=read.seconds("TOLLGATE_DATABASE_STATEMENT_TIMEOUT", 5.0),
-        lock_timeout=read.seconds("TOLLGATE_DATABASE_LOCK_TIMEOUT", 2.0),
-    )
-
-
-def _stripe(read: Reader, environment: Environment) -> StripeSettings:
-    key = read.text("TOLLGATE_STRIPE_API_KEY")
-    wanted = ("sk_live_", "rk_live_") if environment == "live" else ("sk_test_", "rk_test_")
-    if not key.startswith(wanted):
-        raise SettingsError(
-            f"TOLLGATE_STRIPE_API_KEY must start with {' or '.join(wanted)} when TOLLGATE_ENV={environment}"
-        )
-    return StripeSettings(
-        api_key=key,
-        api_base=_stripe_base(read, environment),
-        connect_timeout=read.seconds("TOLLGATE_STRIPE_CONNECT_TIMEOUT", 2.0),
-        read_timeout=read.seconds("TOLLGATE_STRIPE_READ_TIMEOUT", 8.0),
-        breaker_failures=read.whole("TOLLGATE_STRIPE_BREAKER_FAILURES", 10, low=1),
-        breaker_reset=read.seconds("TOLLGATE_STRIPE_BREAKER_RESET", 15.0),
-    )
-
-
-def _stripe_base(read: Reader, environment: Environment) -> str:
-    if environment != "sandbox":
-        base = read.text("TOLLGATE_STRIPE_API_BASE", STRIPE_API_BASE)
-        if base != STRIPE_API_BASE:
-            raise SettingsError(
-                f"TOLLGATE_STRIPE_API_BASE must be unset when TOLLGATE_ENV={environment}: only Stripe is asked"
-            )
-        return base
-    base = read.address("TOLLGATE_STRIPE_API_BASE", ("http", "https"))
-    if urlsplit(base).hostname not in LOOPBACK_HOSTS:
-        raise SettingsError("TOLLGATE_STRIPE_API_BASE must be the simulator on this machine when TOLLGATE_ENV=sandbox")
-    return base
-
-
-def _jobs(read: Reader) -> JobSettings:
-    return JobSettings(
-        lease=read.seconds("TOLLGATE_JOB_LEASE_SECONDS", 15.0),
-        # Six of the longest calls to Stripe: no kind of job needs as many, unless Stripe or the database is in trouble.
-        longest_attempt=read.seconds("TOLLGATE_JOB_SECONDS", 60.0),
-        # Above the longest call to Stripe, so that an attempt that is asking one thing may hear the answer.
-        stop_grace=read.seconds("TOLLGATE_STOP_GRACE_SECONDS", 12.0),
-        intake_batch=read.whole("TOLLGATE_INTAKE_BATCH", 500, low=1),
-        publish_batch=read.whole("TOLLGATE_PUBLISH_BATCH", 500, low=1),
-        poll_interval=read.seconds("TOLLGATE_POLL_SECONDS", 0.5),
-        republish_grace=read.seconds("TOLLGATE_REPUBLISH_SECONDS", 5.0),
-        claim_idle=read.seconds("TOLLGATE_JOURNAL_CLAIM_SECONDS", 5.0),
-        repair_interval=read.seconds("TOLLGATE_REPAIR_SECONDS", 2.0),
-        # A database restored or failed over within a day takes the journal in again.
-        journal_keep=read.seconds("TOLLGATE_JOURNAL_KEEP_SECONDS", 24 * 3600.0),
-        backoff_base=read.seconds("TOLLGATE_BACKOFF_BASE_SECONDS", 1.0),
-        backoff_cap=read.seconds("TOLLGATE_BACKOFF_CAP_SECONDS", 300.0),
-        max_rescues=read.whole("TOLLGATE_MAX_RESCUES", 3, low=1),
-        # Stripe's lists are consistent within seconds; two minutes leave room before a new generation is made.
-        generation_wait=read.seconds("TOLLGATE_GENERATION_WAIT_SECONDS", 120.0),
-        # Stripe may forget an idempotency key after 24 hours; an hour is left for clocks and slow calls.
-        resend_limit=read.seconds("TOLLGATE_RESEND_LIMIT_SECONDS", 23 * 3600.0),
     )
