@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
@@ -66,6 +66,7 @@ def server(settings: IngressSettings) -> Server:
         "ingress.wsgi:application",
         factory=True,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # the proxy in front speaks no other version to us, and one version is enough to get right
         address=settings.host,
         port=settings.port,
         workers=1,

@@ -145,6 +145,14 @@ def test_its_own_name_does_not_stand_in_its_answers(web: Web) -> None:
     connection.close()
 
 
+def test_it_speaks_no_http_2(web: Web) -> None:
+    with web.connect() as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        answer = client.recv(64)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")  # HTTP/2 would answer with a frame of settings
+    assert web.answers()
+
+
 @pytest.mark.parametrize("declared", ["Content-Length: 99999999", "Transfer-Encoding: chunked"])
 def test_an_oversized_body_is_refused_before_its_end(web: Web, declared: str) -> None:
     with web.connect() as client:
