@@ -66,7 +66,7 @@ def server(settings: IngressSettings) -> Server:
         "ingress.wsgi:application",
         factory=True,
         interface=Interfaces.WSGI,
-        http=HTTPModes.http1,  # the proxy in front speaks no other version to us, and one version is enough to get right
+        http=HTTPModes.http1,  # what the proxy in front speaks to us
         address=settings.host,
         port=settings.port,
         workers=1,
