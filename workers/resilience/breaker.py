@@ -11,7 +11,8 @@ from typing import Literal
 
 from config.breaker import ALONE_AFTER, ASK_AGAIN, EXCHANGE_EVERY, LEASE, LEASE_MARGIN, PROBE_UNDER_WAY, SHARED_LIMIT
 from config.errors import BreakerOpenError, StripeError
-from workers.resilience.failures import RecentFailures, is_failure
+from workers.resilience.circuit import Circuit
+from workers.resilience.failures import is_failure
 from workers.resilience.knowledge import Report, Shared, Wish
 
 logger = logging.getLogger("tollgate.breaker")
@@ -37,6 +38,7 @@ class _Call:
 class Breaker:
     """A circuit breaker for one service, safe for threads. It decides from memory and never waits for anything.
 
+    What a call's end makes of the circuit is decided by pybreaker, in `Circuit`; when a call may pass is decided here.
     It opens at `failures` failures, counted as `RecentFailures` says, so that mixed traffic opens it too. After `reset`
     seconds one call at a time may pass as a probe: an answer closes the circuit, a failure opens it for as long again.
     A call that began before the circuit changed proves nothing any more.
@@ -60,7 +62,7 @@ class Breaker:
         self._reset = reset
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures = RecentFailures(clock)
+        self._circuit = Circuit(name, failures=failures, clock=clock)
         self._troubles: Counter[str] = Counter()
         self._turn = 0
         self._open = False
@@ -109,7 +111,7 @@ class Breaker:
                 turn=self._turn,
                 state="open" if self._open else "closed",
                 age=self._clock() - self._since,
-                failures=self._failures.count(),
+                failures=self._circuit.failures,
                 wish=self._wish(),
             )
 
@@ -184,7 +186,7 @@ class Breaker:
 
     def _pause_for_the_others(self) -> None:
         """Raise BreakerOpenError if this process has all the failures that it may have without the others' knowing."""
-        untold = self._failures.count() - self._told
+        untold = self._circuit.failures - self._told
         if untold <= 0 or not self._is_shared():
             return
         # All together know of fewer than `threshold` failures, or it would be open.
@@ -211,8 +213,8 @@ class Breaker:
             )
 
     def _leave(self, call: _Call, error: BaseException | None) -> None:
-        failed = error is not None and is_failure(error)
-        answered = error is None or (isinstance(error, StripeError) and not failed)
+        failure = error if isinstance(error, StripeError) and is_failure(error) else None
+        answered = error is None or (isinstance(error, StripeError) and failure is None)
         with self._lock:
             if call is self._probe:
                 self._probe = None
@@ -220,26 +222,28 @@ class Breaker:
             if call.turn != self._turn:
                 return
             if not call.probe:
-                if failed:
-                    self._count()
+                if failure is not None:
+                    self._count(failure)
                 elif error is None:
-                    self._failures.forgive()
+                    self._circuit.succeed()
             elif answered:
-                self._change(self._turn + 1, is_open=False, why="the probe was answered")
-            elif failed and (not call.granted or self._clock() < self._may_probe_until):
-                self._change(self._turn + 1, is_open=True, why="the probe failed")
+                self._circuit.probe(None)
+                self._change(self._turn + 1, is_open=self._circuit.is_open, why="the probe was answered")
+            elif failure is not None and (not call.granted or self._clock() < self._may_probe_until):
+                self._circuit.probe(failure)
+                self._change(self._turn + 1, is_open=self._circuit.is_open, why="the probe failed")
             else:
                 # It ended for reasons of our own, or its right ran out while this process was frozen: no proof.
                 self._may_probe_until = self._clock()
         self._log()
 
-    def _count(self) -> None:
-        self._failures.add()
-        self.news.set()
+    def _count(self, failure: StripeError) -> None:
         others = self._others if self._is_shared() else 0
-        if self._failures.count() + others >= self.threshold:
+        self._circuit.fail(failure, others)
+        self.news.set()
+        if self._circuit.is_open:
             self._change(
-                self._turn + 1, is_open=True, why=f"{self._failures.count()} failures here, {others} elsewhere"
+                self._turn + 1, is_open=True, why=f"{self._circuit.failures} failures here, {others} elsewhere"
             )
 
     def _change(self, turn: int, *, is_open: bool, age: float = 0.0, why: str) -> None:
@@ -248,7 +252,7 @@ class Breaker:
         if before != after:
             self._unlogged.append(f"{before} -> {after}: {why}{f' ({troubles})' if troubles else ''}")
         self._turn, self._open, self._since = turn, is_open, self._clock() - age
-        self._failures.clear()
+        self._circuit.become(is_open=is_open)
         self._troubles.clear()
         self._others = self._told = 0
         self._turned_away = False
