@@ -55,6 +55,7 @@ class Job(Base):
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
         Index("ix_jobs_unprojected", "id", postgresql_where=text("version > projected_version")),
         Index("ix_jobs_claimed", "queue", "claimed_publish"),
+        Index("ix_jobs_accepted", "accepted_at", "id"),
         Index("ix_jobs_dead", "finished_at", "id", postgresql_where=text("state = 'dead' AND discarded_at IS NULL")),
     )
 

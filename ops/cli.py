@@ -14,6 +14,7 @@ from config.errors import SettingsError, TollgateError
 from config.version import VERSION
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2  # as click's own
 EXIT_SETTINGS = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 
 
@@ -73,8 +74,14 @@ def tollgate() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error of ours becomes one line and an exit code, never a traceback."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        tollgate.main(args=None if arguments is None else list(arguments), prog_name="tollgate")
+        " ".join(given).encode()
+    except UnicodeEncodeError:
+        click.echo("Error: an argument is no text in UTF-8", err=True)
+        sys.exit(EXIT_USAGE)
+    try:
+        tollgate.main(args=given, prog_name="tollgate")
     except SettingsError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_SETTINGS)

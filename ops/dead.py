@@ -49,12 +49,19 @@ def _queue(_context: click.Context, _parameter: click.Parameter, value: str | No
     return name
 
 
+def _words(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    # No words are in every error: a script's empty variable would mean all dead letters.
+    if value is not None and not value.strip():
+        raise click.BadParameter("say some words of the error; to mean all, there is --all")
+    return value
+
+
 def filtered(command: C) -> C:
     """Add the options that say which dead letters are meant."""
     for option in (
         click.option("--until", type=MOMENT, help="Only those that died before then."),
         click.option("--since", type=MOMENT, help="Only those that died then or later: a time, or 30m, 2h, 3d ago."),
-        click.option("--error", help="Only those whose last error has these words."),
+        click.option("--error", callback=_words, help="Only those whose last error has these words."),
         click.option("--verdict", type=click.Choice(VERDICTS), help="Only those with this verdict."),
         click.option("--kind", type=click.Choice(sorted(CONTRACTS)), help="Only jobs of this kind."),
         click.option("--queue", callback=_queue, help="Only this queue's, as 'payments' or 'payments.dead'."),

@@ -14,7 +14,7 @@ from ops.acting import acting, operator
 from ops.connections import open_session
 from ops.output import dry_run_option, in_words, json_option, print_json, print_table, say
 from tasks.contracts.kinds import CONTRACTS
-from workers.jobs.cancel import cancel
+from workers.jobs.cancel import cancel, cancellable
 
 DEFAULT_LIMIT = 50
 _LIST = text("""
@@ -23,7 +23,7 @@ SELECT id, kind, queue, state, subject_id AS subject, attempts, accepted_at AS a
 FROM jobs
 WHERE (CAST(:state AS text) IS NULL OR state = :state) AND (CAST(:queue AS text) IS NULL OR queue = :queue)
     AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND (CAST(:subject AS text) IS NULL OR subject_id = :subject)
-ORDER BY accepted_at DESC, id LIMIT :limit
+ORDER BY accepted_at DESC, id DESC LIMIT :limit
 """)
 _STATES = text("SELECT id, state FROM jobs WHERE id = ANY(:ids)")
 
@@ -87,10 +87,10 @@ def cancel_jobs(*, job_ids: tuple[str, ...], by: str, why: str, dry_run: bool, a
     """
     with open_session(load_database()) as session:
         known = {row.id: row.state for row in session.execute(_STATES, {"ids": list(job_ids)})}
-        asked = cancel(session, job_ids, operator(by, why))
         if dry_run:
-            session.rollback()
+            asked = cancellable(session, job_ids)
         else:
+            asked = cancel(session, job_ids, operator(by, why))
             session.commit()
     if as_json:
         print_json(

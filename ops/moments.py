@@ -21,13 +21,13 @@ class Moment(click.ParamType[dt.datetime]):
         if isinstance(value, dt.datetime):
             return value
         ago = _AGO.fullmatch(value)
-        if ago is not None:
-            return dt.datetime.now(dt.UTC) - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
+            if ago is not None:
+                return dt.datetime.now(dt.UTC) - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
             moment = dt.datetime.fromisoformat(value)
-        except ValueError:
+            return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+        except (ValueError, OverflowError):
             self.fail(f"'{value}' is no time: write 2026-03-01T04:30:00Z, 2026-03-01, or 30m, 2h, 3d ago", param, ctx)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
 MOMENT = Moment()

@@ -21,10 +21,16 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
+def printable(words: str) -> str:
+    """Return words without what a terminal would obey: they may come from anywhere."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
+
+
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print rows in columns under their names; nothing for no rows."""
     if not rows:
         return
+    rows = [{name: printable(cell) for name, cell in row.items()} for row in rows]
     names = list(rows[0])
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
     for row in ({name: name.upper() for name in names}, *rows):
@@ -46,7 +52,7 @@ def in_words(value: object) -> str:
         return f"{value:.0f}"
     if isinstance(value, Mapping):
         return "; ".join(f"{name} {in_words(inner)}" for name, inner in value.items())
-    return str(value)
+    return printable(str(value))
 
 
 def _plain(value: object) -> str:

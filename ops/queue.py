@@ -1,32 +1,34 @@
 """`tollgate queue`: what waits in every queue; pause and resume them."""
 
-from collections.abc import Callable
-
 import click
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from config.queues import QUEUES
 from config.settings import load_database
 from ops.acting import acting, operator
 from ops.connections import open_session
 from ops.output import dry_run_option, in_words, json_option, print_json, print_table, say
-from workers.jobs.operator import Operator
-from workers.jobs.pause import pause, resume
+from workers.jobs.pause import is_paused, pause, publish_again, resume
 
+# Three parts, for each has an index of its own that leaves out the many jobs that are over.
 _QUEUES = text("""
+WITH listed AS (
+    SELECT queue, state, next_run_at FROM jobs WHERE state IN ('ready', 'waiting', 'checking')
+    UNION ALL SELECT queue, state, next_run_at FROM jobs WHERE state = 'running'
+    UNION ALL SELECT queue, state, next_run_at FROM jobs WHERE state = 'dead' AND discarded_at IS NULL
+)
 SELECT names.name AS queue,
     count(*) FILTER (WHERE jobs.state = 'ready') AS ready,
     count(*) FILTER (WHERE jobs.state = 'running') AS running,
     count(*) FILTER (WHERE jobs.state = 'waiting') AS waiting,
     count(*) FILTER (WHERE jobs.state = 'checking') AS checking,
-    count(*) FILTER (WHERE jobs.state = 'dead' AND jobs.discarded_at IS NULL) AS dead,
+    count(*) FILTER (WHERE jobs.state = 'dead') AS dead,
     max(EXTRACT(EPOCH FROM clock_timestamp() - jobs.next_run_at)) FILTER (
         WHERE jobs.state IN ('ready', 'waiting', 'checking') AND jobs.next_run_at <= clock_timestamp()
     )::float AS due_for_seconds,
     min(queues.paused_at) AS paused_at
 FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS names (name, position)
-LEFT JOIN jobs ON jobs.queue = names.name AND jobs.state NOT IN ('done', 'refused', 'cancelled')
+LEFT JOIN listed AS jobs ON jobs.queue = names.name
 LEFT JOIN queues ON queues.name = names.name
 GROUP BY names.name, names.position ORDER BY names.position
 """)
@@ -71,7 +73,13 @@ def pause_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, a
 
     Example: tollgate queue pause payments --why "Stripe asked us to hold back"
     """
-    _act(queues, pause, ("paused", "is paused already"), operator(by, why), dry_run=dry_run, as_json=as_json)
+    with open_session(load_database()) as session:
+        if dry_run:
+            changed = {queue: not is_paused(session, queue) for queue in queues}
+        else:
+            changed = {queue: pause(session, queue, operator(by, why)) for queue in dict.fromkeys(queues)}
+            session.commit()
+    _report(changed, ("paused", "is paused already"), dry_run=dry_run, as_json=as_json)
 
 
 @queue_group.command("resume")
@@ -84,24 +92,19 @@ def resume_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, 
 
     Example: tollgate queue resume payments --why "Stripe is well again"
     """
-    _act(queues, resume, ("resumed", "is not paused"), operator(by, why), dry_run=dry_run, as_json=as_json)
-
-
-def _act(
-    queues: tuple[str, ...],
-    do: Callable[[Session, str, Operator], bool],
-    words: tuple[str, str],
-    by: Operator,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
     with open_session(load_database()) as session:
-        changed = {queue: do(session, queue, by) for queue in queues}
         if dry_run:
-            session.rollback()
+            changed = {queue: is_paused(session, queue) for queue in queues}
         else:
+            changed = {queue: resume(session, queue, operator(by, why)) for queue in dict.fromkeys(queues)}
             session.commit()
+            for queue in changed:
+                while publish_again(session, queue):
+                    session.commit()
+    _report(changed, ("resumed", "is not paused"), dry_run=dry_run, as_json=as_json)
+
+
+def _report(changed: dict[str, bool], words: tuple[str, str], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": dry_run, "changed": changed})
         return

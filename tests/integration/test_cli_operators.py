@@ -176,7 +176,9 @@ def test_discarding_puts_away(house: House, run: Run) -> None:
         (("dead", "replay", "--all", "--why", " "), "in a few words"),
         (("dead", "list", "--queue", "paymets"), "there is no queue 'paymets'; there are payments,"),
         (("dead", "list", "--since", "yesterday"), "is no time"),
+        (("dead", "discard", "--error", "", *WHY), "there is --all"),
         (("queue", "pause", "paymets", *WHY), "is not one of"),
+        (("jobs", "show", "\udcff"), "no text in UTF-8"),
         (("jobs", "cancel", *WHY), "Missing argument"),
     ],
 )
@@ -222,6 +224,33 @@ def test_cancelling_names_what_it_was_and_refuses_what_is_over(house: House, run
     assert house.create(job_id).state == "cancelled"
 
 
+def test_what_a_terminal_would_obey_is_not_printed(house: House, run: Run) -> None:
+    job_id = accepted(house)
+    run("jobs", "cancel", job_id, "--by", "\x1b[31mada", "--why", "one\nanother")
+    shown = run("jobs", "show", job_id).out
+    assert "\x1b" not in shown
+    assert "\ufffd[31mada" in shown
+    assert "one\ufffdanother" in shown
+
+
+def test_a_dry_run_touches_no_row_and_no_sequence(house: House, run: Run) -> None:
+    job_id = accepted(house)
+    run("queue", "pause", "refunds", *WHY)
+
+    def all_there_is() -> list[Any]:
+        return [
+            house.sql("SELECT xmin::text, xmax::text, jobs.* FROM jobs"),
+            house.sql("SELECT xmin::text, xmax::text, queues.* FROM queues"),
+            house.sql("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"),
+        ]
+
+    before = all_there_is()
+    assert "would be cancelled" in run("jobs", "cancel", job_id, *WHY, "--dry-run").out
+    assert run("queue", "pause", "payments", *WHY, "--dry-run").err == "payments would be paused\n"
+    assert run("queue", "resume", "refunds", *WHY, "--dry-run").err == "refunds would be resumed\n"
+    assert all_there_is() == before
+
+
 # Queues
 
 
@@ -244,6 +273,7 @@ def test_a_queue_is_paused_and_resumed(house: House, run: Run) -> None:
     assert len(house.sql("SELECT * FROM queues")) == 0
     assert run("queue", "pause", "payments", *WHY).err == "payments paused\n"
     assert run("queue", "pause", "payments", *WHY).err == "payments is paused already\n"
+    assert run("queue", "pause", "refunds", "refunds", *WHY).err == "refunds paused\n"
     assert house.claim(job_id) == []
     assert run("queue", "resume", "payments", *WHY, "--json").json == {"dry_run": False, "changed": {"payments": True}}
     assert len(house.claim(job_id)) == 1

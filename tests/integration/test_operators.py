@@ -16,7 +16,7 @@ from tests.builders.stripe_events import FakeStripe
 from workers.jobs import dead
 from workers.jobs.cancel import cancel
 from workers.jobs.operator import Operator
-from workers.jobs.pause import pause, resume
+from workers.jobs.pause import pause, publish_again, resume
 from workers.jobs.publish import mark_due, mark_lost
 
 pytestmark = pytest.mark.servers
@@ -93,6 +93,23 @@ def test_a_hint_that_was_swallowed_during_a_pause_is_sent_again_at_once(house: H
     assert house.create(job_id).state == "ready"
     set_paused(house, "payments", paused=False)
     assert published(house) == [job_id]
+
+
+def test_a_long_backlog_is_published_again_in_steps_that_come_to_an_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = sorted(accepted(house)[0] for _ in range(5))
+    monkeypatch.setattr("workers.jobs.pause.STEP", 2)
+    set_paused(house, "payments", paused=True)
+    set_paused(house, "payments", paused=False)
+    steps = []
+    for _ in range(3):
+        steps.append(sorted(published(house)))  # as a dispatcher does meanwhile
+        with house.runtime.transaction(Step.PUBLISH) as session:
+            publish_again(session, "payments")
+    assert [len(step) for step in steps] == [2, 2, 1]
+    assert sorted(job_id for step in steps for job_id in step) == ids
+    assert published(house) == []
 
 
 def test_hints_of_a_paused_queue_are_not_taken_for_lost(house: House) -> None:
@@ -199,6 +216,16 @@ def test_a_doubtful_job_is_cancelled_once_stripe_has_shown_nothing_for_long_enou
     shop.sql("UPDATE jobs SET cancel_asked_at = clock_timestamp() - interval '121 seconds'")
     assert shop.create_again(job_id).state == "cancelled"
     assert shop.payment(payment_id)["status"] == "canceled"
+
+
+def test_an_old_doubt_is_looked_into_often_once_it_is_to_be_cancelled(shop: House, stripe: Simulator) -> None:
+    job_id, _ = accepted(shop)
+    stripe.faults({"do": "drop", "match": INTENTS, "effect": False})
+    shop.create(job_id)
+    shop.age_intent(job_id, 10 * 3600.0)
+    cancelled(shop, job_id)
+    assert shop.create(job_id).state == "checking"
+    assert shop.one("SELECT next_run_at < clock_timestamp() + interval '2 seconds' AS soon FROM jobs")["soon"]
 
 
 def test_an_event_of_a_batch_can_be_cancelled(house: House) -> None:

@@ -9,19 +9,24 @@ from models.base import one_of
 from models.job import DUE_STATES
 from workers.jobs.operator import Operator
 
+_CHOSEN = f"""
+SELECT id, state, intent FROM jobs
+WHERE id = ANY(:ids) AND ({one_of("state", DUE_STATES)} OR state = 'running') AND cancel_asked_at IS NULL ORDER BY id
+"""  # noqa: S608 - built of constants
 # A running attempt goes on to its end, which a lease bounds; the job then finds the mark.
 _CANCEL = text(f"""
-WITH chosen AS (
-    SELECT id, state, intent FROM jobs
-    WHERE id = ANY(:ids) AND ({one_of("state", DUE_STATES)} OR state = 'running') AND cancel_asked_at IS NULL
-    ORDER BY id FOR UPDATE
-)
+WITH chosen AS ({_CHOSEN} FOR UPDATE)
 UPDATE jobs
 SET cancel_asked_at = clock_timestamp(),
     next_run_at = CASE WHEN jobs.state = 'running' THEN next_run_at ELSE clock_timestamp() END,
     published_at = CASE WHEN jobs.state = 'running' THEN published_at END
 FROM chosen WHERE jobs.id = chosen.id RETURNING jobs.id, chosen.state, chosen.intent IS NOT NULL AS asked
 """)  # noqa: S608 - built of constants
+
+
+def cancellable(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """Return the state of each job that `cancel` would ask the end of, and change nothing."""
+    return {row.id: row.state for row in session.execute(text(_CHOSEN), {"ids": list(ids)})}
 
 
 def cancel(session: Session, ids: Sequence[str], operator: Operator) -> dict[str, str]:

@@ -64,7 +64,9 @@ def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callabl
     if isinstance(error, BreakerOpenError):
         return snooze(PROBE_UNDER_WAY if retry_after is None else retry_after, random=random)
     if state == "checking":
-        pause = next_look(job.intent_age or 0.0) * (LEAST_OF_A_LOOK + (1 - LEAST_OF_A_LOOK) * random())
+        # What is stopped ends as soon as nothing has been found for long enough, however old the doubt is.
+        age = (job.intent_age or 0.0) if job.stopped_for is None else min(job.intent_age or 0.0, job.stopped_for)
+        pause = next_look(age) * (LEAST_OF_A_LOOK + (1 - LEAST_OF_A_LOOK) * random())
         return max(pause, retry_after or 0.0)
     return backoff(
         job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random, retry_after=retry_after

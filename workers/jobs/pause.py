@@ -12,11 +12,19 @@ INSERT INTO queues (name, paused_at) VALUES (:name, clock_timestamp())
 ON CONFLICT (name) DO UPDATE SET paused_at = EXCLUDED.paused_at WHERE queues.paused_at IS NULL RETURNING name
 """)
 _RESUME = text("UPDATE queues SET paused_at = NULL WHERE name = :name AND paused_at IS NOT NULL RETURNING name")
+_PAUSED = text("SELECT FROM queues WHERE name = :name AND paused_at IS NOT NULL")
 # Hints that arrived meanwhile found nothing to claim and are gone.
 _PUBLISH_AGAIN = text(f"""
-UPDATE jobs SET published_at = NULL
-WHERE queue = :name AND {one_of("state", DUE_STATES)} AND published_at IS NOT NULL
+WITH swallowed AS (
+    SELECT id FROM jobs
+    WHERE queue = :name AND {one_of("state", DUE_STATES)} AND published_at < (
+        SELECT max(acted_at) FROM operator_actions WHERE subject = :name AND action = 'resume'
+    )
+    ORDER BY published_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET published_at = NULL FROM swallowed WHERE jobs.id = swallowed.id RETURNING jobs.id
 """)  # noqa: S608 - built of constants
+STEP = 2_000  # rows that are published again in one transaction, well within a statement's time limit
 
 
 def pause(session: Session, queue: str, operator: Operator) -> bool:
@@ -28,9 +36,25 @@ def pause(session: Session, queue: str, operator: Operator) -> bool:
 
 
 def resume(session: Session, queue: str, operator: Operator) -> bool:
-    """Let a queue go on from the commit on; return whether it was paused."""
+    """Let a queue go on from the commit on; return whether it was paused.
+
+    The first of its jobs are published again by this; `publish_again` is for the others, if it was paused for long.
+    """
     if session.execute(_RESUME, {"name": queue}).first() is None:
         return False
-    session.execute(_PUBLISH_AGAIN, {"name": queue})
     operator.record(session, "resume", {queue: {}})
+    publish_again(session, queue)
     return True
+
+
+def publish_again(session: Session, queue: str) -> int:
+    """Let the dispatcher publish again what it published before the queue was resumed; return how many, at most `STEP`.
+
+    Without this the rest would be found to be lost, a few hundred at a time.
+    """
+    return len(session.execute(_PUBLISH_AGAIN, {"name": queue, "most": STEP}).all())
+
+
+def is_paused(session: Session, queue: str) -> bool:
+    """Return whether a queue is paused now."""
+    return session.execute(_PAUSED, {"name": queue}).first() is not None

@@ -70,12 +70,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'dead' AND discarded_at IS NULL"),
     )
+    op.create_index("ix_jobs_accepted", "jobs", ["accepted_at", "id"], unique=False)
     op.execute(APPEND_ONLY)
 
 
 def downgrade() -> None:
     """Undo."""
     op.execute("DROP TRIGGER operator_actions_is_append_only ON operator_actions")
+    op.drop_index("ix_jobs_accepted", table_name="jobs")
     op.drop_index(
         "ix_jobs_dead", table_name="jobs", postgresql_where=sa.text("state = 'dead' AND discarded_at IS NULL")
     )

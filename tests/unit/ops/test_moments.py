@@ -29,7 +29,7 @@ def test_a_number_with_a_unit_is_so_long_ago(text: str, seconds: int) -> None:
     assert abs(ago.total_seconds() - seconds) < 5
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2 h", "2026-13-01", "", "5w"])
+@pytest.mark.parametrize("text", ["yesterday", "2 h", "2026-13-01", "", "5w", "999999d", "0001-01-01T00:00:00+23:00"])
 def test_what_is_no_time_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write 2026-03-01T04:30:00Z"):
         MOMENT.convert(text, None, None)
