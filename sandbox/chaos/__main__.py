@@ -33,7 +33,7 @@ BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
     type=click.Choice(["short", "long"]),
     default="short",
     show_default=True,
-    help="A few minutes, or all figures of docs/chaos.md in some 45 minutes.",
+    help="A few minutes, or all figures of docs/chaos.md in about an hour.",
 )
 @click.option("--scenario", "names", multiple=True, type=click.Choice(list(BY_NAME)), help="Only this; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON when all is over.")

@@ -52,14 +52,19 @@ def run_scenario(
 
 def _figures(stage: Stage, own: Own) -> dict[str, Any]:
     disturbed = list(stage.website.asked)
-    verdict = judge(stage.orders, stage.system.simulator.ledger(), last_views(stage.website, stage.orders))
     states = job_states(stage.system.addresses.database_url)
+    in_flight = 0 if stage.load is None else stage.load.in_flight
+    # The views first: whatever a view tells of Stripe is in a ledger that is read later.
+    views = last_views(stage.website, stage.orders)
+    verdict = judge(stage.orders, stage.system.simulator.ledger(), views)
     left, twice = unfinished(states), jobs_made_twice(stage.system.addresses.database_url)
     shares = measure(disturbed, stage.outages.ended)
     broken = [*own.broken, *_broken(verdict), *stage.toll.problems, *stage.website.unexpected]
     broken += [f"{order.reference}: {order.problem}" for order in stage.orders if order.problem]
     if left or not stage.quiet:
-        broken.append(f"not all was quiet in time: {left} jobs have not ended: {_open_states(states)}")
+        broken.append(
+            f"not all was quiet in time: {in_flight} orders and {left} jobs had not ended: {_open_states(states)}"
+        )
     if twice:
         broken.append(f"{twice} payments have more than one job")
     if shares.undisturbed is not None and shares.undisturbed < LEAST_AVAILABILITY:

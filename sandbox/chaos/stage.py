@@ -39,7 +39,7 @@ PACE: Final[Mapping[str, str]] = {
 RETRY_SCALE: Final = 0.1  # webhooks that were not taken come again after 0.1, 0.2, 0.4 s and so on
 PATIENCE: Final[Mapping[Length, float]] = {"short": 60.0, "long": 180.0}
 # What quiet may take once nothing is spoilt any more.
-SETTLE_SECONDS: Final[Mapping[Length, float]] = {"short": 75.0, "long": 300.0}
+SETTLE_SECONDS: Final[Mapping[Length, float]] = {"short": 100.0, "long": 600.0}
 NEEDLESS: Final = "flower"  # watching is not under test, and takes a part of two cores
 
 

@@ -43,7 +43,7 @@ def play(stage: Stage) -> Own:
     done = _reread(stage, forgotten)
     own.demand(done.returncode == 0, f"the operator's command ended with {done.returncode}: {done.stderr.strip()}")
     stage.finish()
-    own.figures |= {"restored_to_seconds_ago": round(forgotten, 1), "command": done.stdout.strip()}
+    own.figures |= {"restored_to_seconds_ago": round(forgotten, 1), "command": done.stderr.strip()}
     return own
 
 

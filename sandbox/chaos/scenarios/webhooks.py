@@ -19,8 +19,8 @@ FATES: Final[Mapping[Fate, int]] = {
 }
 IN_ORDER: Final = 5  # orders of each fate that show the state to be reached
 EVENTS: Final = (400, 10_000)
-EVENTS_EACH: Final = 4  # at least, on average
-RATE: Final = 14.0  # payments a second
+EVENTS_EACH: Final = 5  # at least, on average
+RATE: Final = 10.0  # payments a second
 LATE_SECONDS: Final = 0.6  # above the 0.3 s by which shuffled webhooks are apart, and below every timeout
 COPIES: Final = 2  # beside the first: each comes three times
 # What tells how a payment stands, without ids and times.
