@@ -7,8 +7,9 @@ import models.tables  # noqa: F401 - whoever opens the database knows all tables
 from config.settings import DatabaseSettings
 from models.answers import limited
 
-# A session that forgets its transaction must not hold row locks for ever.
-IDLE_IN_TRANSACTION_SECONDS = 30.0
+# A process that freezes with a transaction open holds its rows' locks, and nobody can rescue what it holds: its session
+# must end well before its jobs' leases do, so that a freeze costs no more time than a death.
+IDLE_IN_TRANSACTION_SECONDS = 10.0
 # A frozen peer is noticed after some 9 s without an answer to keepalives, since no query timeout covers a dead link.
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 3, "keepalives_interval": 2, "keepalives_count": 3}
 TCP_USER_TIMEOUT_MS = 10_000  # the same for data that was sent and is never acknowledged

@@ -18,7 +18,7 @@ from workers.jobs.intake import Taken, check_entry, take_in
 from workers.jobs.publish import unmark
 from workers.projections.instants import rfc3339_from_ms
 from workers.projections.projector import Shown, current_epoch, write
-from workers.runtime import Runtime
+from workers.runtime import Runtime, is_held_up
 
 LOG = logging.getLogger("tollgate.intake")
 GROUP = "dispatchers"
@@ -115,7 +115,10 @@ class Reader:
                 epoch = current_epoch(session)
         except DatabaseAwayError:
             raise
-        except Exception:
+        except Exception as error:
+            if is_held_up(error):
+                # A dispatcher that froze in mid-intake, say. The entries stay pending until its session has ended.
+                raise DatabaseAwayError("another transaction holds the rows of these entries") from error
             if len(good) == 1:
                 LOG.exception("entry %s can't be taken in", good[0][1].job_id)
                 self._set_aside(good[0][0], good[0][1].to_fields(), "PostgreSQL refuses it")
@@ -137,6 +140,7 @@ class Reader:
                 Shown(entry.job_id, keyspace.job_view(entry.job_id), epoch, FIRST_PROJECTED, reused_view(entry))
                 for entry in taken.reused
             ],
+            Step.REFUSE,
         )
         self._correct_idempotency(taken)
         strange = {entry.job_id for entry in taken.strange}

@@ -93,6 +93,15 @@ def _is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and (code is None or code.startswith(_AWAY_CODES))
 
 
+# Waiting for another transaction was given up: lock timeout, deadlock, statement timeout, serialization failure.
+_HELD_UP_CODES = frozenset({"55P03", "40P01", "57014", "40001"})
+
+
+def is_held_up(error: BaseException) -> bool:
+    """Tell whether a statement failed only because of what other transactions hold: later it will do."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None) in _HELD_UP_CODES
+
+
 def create_runtime(settings: WorkerSettings, role: str, *, shares_breaker: bool = False) -> Runtime:
     """Open what a process of that role needs; nothing is connected until it is used.
 

@@ -11,6 +11,7 @@ from config.settings import JobSettings
 LOOK_UP_SECONDS: Final = 5.0  # for the claim, a look at Stripe and the outcome, when nothing else is wrong
 # A view is left to its worker for a second before the dispatcher sees to it (`workers.projections.repair`).
 WORKER_SHOWS_SECONDS: Final = 1.0
+WAITING_SECONDS: Final = 30.0  # how often entries that wait are tried again (`tasks.upkeep`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ def _until_shown(jobs: JobSettings) -> float:
     return WORKER_SHOWS_SECONDS + 2 * jobs.repair_interval
 
 
+def _until_brought_back(jobs: JobSettings) -> float:
+    return _until_pending_is_taken_over(jobs) + 2 * WAITING_SECONDS
+
+
+def _until_filled_anew(jobs: JobSettings) -> float:
+    return _until_shown(jobs) + 2 * jobs.repair_interval
+
+
 def _next_poll(jobs: JobSettings) -> float:
     return 2 * jobs.poll_interval
 
@@ -58,10 +67,14 @@ CLIENT: Final = Repair("the client repeats its key, and gets the same job", None
 TAKEN_OVER: Final = Repair(
     "another dispatcher takes the pending entry over; what is known already stays", _until_pending_is_taken_over
 )
+BROUGHT_BACK: Final = Repair(
+    "any dispatcher brings back what waits; what can be taken in by then is", _until_brought_back
+)
 SENT_AGAIN: Final = Repair("the hint is sent again once its queue has moved past it or is empty", _until_sent_again)
 NEXT_POLL: Final = Repair("any dispatcher's next round", _next_poll)
 NEXT_REPAIR: Final = Repair("any dispatcher's next round of repair", _next_repair)
 LEASE: Final = Repair("the lease runs out: the job is due again", _until_lease_lapsed)
 CHECKING: Final = Repair("the lease runs out: `checking`, Stripe is asked what it knows", _until_lease_lapsed)
 EXCHANGED: Final = Repair("the other workers' next exchanges; a right to probe runs out", _until_exchanged)
+FILLED_ANEW: Final = Repair("any dispatcher that finds another epoch in Redis fills it anew", _until_filled_anew)
 SHOWN: Final = Repair("a dispatcher shows what is newer than its view", _until_shown)

@@ -12,9 +12,11 @@ from typing import Final
 
 from config.failpoints import ARMED, Failpoint, arm, reach
 from tasks.contracts.repairs import (
+    BROUGHT_BACK,
     CHECKING,
     CLIENT,
     EXCHANGED,
+    FILLED_ANEW,
     LEASE,
     NEXT_POLL,
     NEXT_REPAIR,
@@ -104,8 +106,16 @@ class Step(Enum):
         "takes marks back whose hints could not be sent",
         "marked rows without a message",
         SENT_AGAIN,
-        "rows due and not marked",
-        NEXT_POLL,
+        "rows due and not marked, and perhaps their entries still pending",
+        TAKEN_OVER,
+    )
+    REFUSE = Row(
+        "dispatcher.refuse",
+        "shows that a body is refused whose key PostgreSQL knows with another",
+        "a first view that promises too much, and a pending entry",
+        TAKEN_OVER,
+        "a pending entry",
+        TAKEN_OVER,
     )
     FORGET = Row(
         "dispatcher.forget",
@@ -127,15 +137,15 @@ class Step(Enum):
         "dispatcher.set_aside",
         "moves an entry that can't be taken in yet to those that wait",
         "a pending entry",
-        TAKEN_OVER,
-        "the entry, waiting",
-        NEXT_POLL,
+        BROUGHT_BACK,
+        "the entry, waiting; others of its batch still pending",
+        BROUGHT_BACK,
     )
     BRING_BACK = Row(
         "dispatcher.bring_back",
         "moves a waiting entry back into the journal",
         "the entry, waiting",
-        NEXT_POLL,
+        BROUGHT_BACK,
         "the entry, not read yet",
         NEXT_POLL,
     )
@@ -144,8 +154,8 @@ class Step(Enum):
         "moves a forged or broken entry to the rejected ones",
         "a pending entry",
         TAKEN_OVER,
-        "the entry, rejected",
-        NEXT_POLL,
+        "the entry, rejected; others of its batch still pending",
+        TAKEN_OVER,
     )
     # The dispatcher: upkeep
     PUBLISH = Row(
@@ -200,25 +210,25 @@ class Step(Enum):
         "dispatcher.mark_behind",
         "commits that all views are to be written again",
         "some rows marked",
-        NEXT_REPAIR,
+        FILLED_ANEW,
         "rows marked, the epoch not shown",
-        NEXT_REPAIR,
+        FILLED_ANEW,
     )
     EPOCH = Row(
         "dispatcher.epoch",
         "shows PostgreSQL's epoch in Redis",
         "rows marked, the epoch not shown",
-        NEXT_REPAIR,
-        "nothing undone",
-        NEXT_REPAIR,
+        FILLED_ANEW,
+        "rows marked, older views",
+        SHOWN,
     )
     API_KEYS = Row(
         "dispatcher.api_keys",
         "writes API keys to Redis or deletes revoked ones",
-        "older keys",
-        NEXT_REPAIR,
-        "nothing undone",
-        NEXT_REPAIR,
+        "older keys, or none",
+        FILLED_ANEW,
+        "perhaps rows not marked, the epoch not shown",
+        FILLED_ANEW,
     )
     TRIM = Row(
         "dispatcher.trim",

@@ -35,7 +35,7 @@ def view(job_id: str, state: str) -> JobView:
 
 def show(house: House, state: str, epoch: int, version: int, job_id: str = "job_1") -> int:
     key = house.keyspace.job_view(job_id)
-    return write(house.runtime, [Shown(job_id, key, epoch, version, view(job_id, state))])
+    return write(house.runtime, [Shown(job_id, key, epoch, version, view(job_id, state))], Step.VIEWS)
 
 
 def settled(house: House) -> None:

@@ -57,7 +57,7 @@ def project(runtime: Runtime, *, job_ids: Sequence[str], payment_ids: Sequence[s
     try:
         with runtime.reading() as session:
             shown = _read(session, runtime, job_ids, payment_ids)
-        written = write(runtime, shown)
+        written = write(runtime, shown, Step.VIEWS)
         with runtime.transaction(Step.NOTE) as session:
             _note(session, "jobs", [view for view in shown if isinstance(view.view, JobView)])
             _note(session, "payments", [view for view in shown if isinstance(view.view, PaymentView)])
@@ -82,7 +82,7 @@ def current_epoch(session: Session) -> int:
     return int(session.execute(text("SELECT epoch FROM projection_epoch")).scalar_one())
 
 
-def write(runtime: Runtime, shown: Sequence[Shown]) -> int:
+def write(runtime: Runtime, shown: Sequence[Shown], step: Step) -> int:
     """Write views to Redis in one round trip, then wake those who wait; return how many were newer.
 
     Raises:
@@ -101,7 +101,7 @@ def write(runtime: Runtime, shown: Sequence[Shown]) -> int:
         sealed = view.view.seal(settings.view_keys, view.key, view.epoch, view.version)
         arguments += [view.epoch, view.version, sealed]
     script = runtime.redis.register_script(PROJECT)
-    with Step.VIEWS:
+    with step:
         return int(script(keys=[view.key for view in shown] + woken, args=arguments))
 
 

@@ -39,7 +39,7 @@ def test_a_connection_has_limits_and_says_whose_it_is(monkeypatch: pytest.Monkey
     options = str(asked["options"])
     assert "-c statement_timeout=5000" in options
     assert "-c lock_timeout=250" in options
-    assert "-c idle_in_transaction_session_timeout=30000" in options
+    assert "-c idle_in_transaction_session_timeout=10000" in options
     assert "-c timezone=UTC" in options
     assert asked["application_name"] == "tollgate worker"
     assert asked["connect_timeout"] == 2

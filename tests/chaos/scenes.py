@@ -1,0 +1,421 @@
+"""Scenes: what must have happened for an actor to come to a step, who the actor is, and how it must end.
+
+A step has a scene for each way there is to it. What a scene arranges goes through the shipped code and real servers.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+from config.errors import SettingsError
+from models.encrypted import encrypt_bytes
+from models.payment import Payment
+from sandbox import shopper
+from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks.contracts.steps import Step
+from tests.builders.ingress import body
+from tests.chaos import roles
+from tests.chaos.oracle import unsettled
+from tests.chaos.stage import JOURNAL, Posted, Stage
+from workers.redis_safety import check_redis
+from workers.services.refreshes import ask_for_refresh
+
+NOBODY = "redis://127.0.0.1:1/0"  # port 1 answers nobody
+GOOD_CARD = "4242424242424242"
+SHORT_LEASE = 2.0  # seconds, less than one call may take: it is renewed before each
+SOON = 5.0  # seconds, by when a doubt of a few seconds' age is looked at again
+STRANGER = "stranger"
+# Whoever mends a row waits until nobody holds it.
+MEND = "UPDATE jobs SET payload = :sealed WHERE id IN (SELECT id FROM jobs WHERE id = :id FOR UPDATE SKIP LOCKED)"
+
+
+def _nothing() -> None:
+    """Leave things as they are."""
+
+
+@dataclass
+class Case:
+    """One payment on its way to a step.
+
+    Args:
+        posted: the payment.
+        role: who comes to the step, of `tests.chaos.roles`.
+        arguments: what that actor is told to do.
+        plan: settings of the actor's that differ.
+        help: what a person does after the death, where nobody else can; done again, it does no harm.
+        wrong: what is not yet as it must be in the end.
+    """
+
+    posted: Posted
+    role: str
+    arguments: dict[str, Any]
+    wrong: Callable[[], list[str]]
+    plan: dict[str, Any] = field(default_factory=dict)
+    help: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A way to some steps."""
+
+    name: str
+    steps: tuple[Step, ...]
+    arrange: Callable[[Stage], Case]
+
+
+def _dispatcher(
+    stage: Stage, posted: Posted, do: list[str], status: str = "requires_confirmation", **more: Any
+) -> Case:
+    return Case(posted, "dispatcher", {"do": do}, lambda: unsettled(stage, posted, status), **more)
+
+
+def _worker(stage: Stage, posted: Posted, queue: str, status: str = "requires_confirmation", **more: Any) -> Case:
+    return Case(posted, "worker", {"queue": queue}, lambda: unsettled(stage, posted, status), **more)
+
+
+def accepting(stage: Stage) -> Case:
+    """The client posts; what it is answered is lost, so it repeats its key and must get the same job."""
+    key = secrets.token_hex(8)
+    document = body(customer={"name": "Ada Lovelace", "email": f"ada.{key}@example.org"})
+    posted = Posted(key, document, "", "")
+    case = Case(posted, "ingress", {"token": stage.site.token.text, "key": key, "document": document}, list)
+
+    def repeat() -> None:
+        first, second = stage.site.post(document, key).json, stage.site.post(document, key).json
+        assert first is not None
+        assert second is not None
+        assert first["job"]["id"] == second["job"]["id"]
+        case.posted = Posted(key, document, first["job"]["id"], first["payment"]["id"])
+
+    case.help = repeat
+    case.wrong = lambda: unsettled(stage, case.posted)
+    return case
+
+
+def taking_in(stage: Stage) -> Case:
+    """An entry stands in the journal."""
+    return _dispatcher(stage, stage.post(), JOURNAL)
+
+
+def taking_over(stage: Stage) -> Case:
+    """Another dispatcher has read the entry and died."""
+    posted = stage.post()
+    reader = stage.house.reader("gone")
+    stage.house.blocking.xreadgroup("dispatchers", reader.runtime.name, {stage.house.keyspace.journal: ">"})
+    stage.time.advance(stage.house.runtime.settings.jobs.claim_idle)
+    return _dispatcher(stage, posted, ["left"])
+
+
+def without_broker(stage: Stage) -> Case:
+    """The broker is away when the first hints are sent."""
+    return _dispatcher(stage, stage.post(), JOURNAL, plan={"broker_url": NOBODY})
+
+
+def reusing_a_key(stage: Stage) -> Case:
+    """Redis has forgotten a key, and it is used again with another body: PostgreSQL refuses."""
+    posted = stage.posted_and_done()
+    stage.house.runtime.redis.delete(*stage.house.runtime.redis.keys(stage.house.keyspace.idempotency("*")))
+    again = stage.post(posted.key, amount=9900)
+    assert again.job_id != posted.job_id
+    case = _dispatcher(stage, posted, ["new"])
+
+    def wrong() -> list[str]:
+        shown = stage.house.job_view(again.job_id).state
+        kept = stage.house.runtime.redis.keys(stage.house.keyspace.idempotency("*"))
+        return [
+            *unsettled(stage, posted),
+            *([f"the second body is shown as {shown}"] if shown != "refused" else []),
+            *(["its idempotency record is kept"] if kept else []),
+        ]
+
+    case.wrong = wrong
+    return case
+
+
+def _strange(stage: Stage) -> tuple[Posted, Callable[[], None]]:
+    """Post as a client that PostgreSQL does not know until the returned function is called."""
+    client = f"{STRANGER}-{secrets.token_hex(4)}"
+    known, stage.site.token = stage.site.token, stage.site.new_key(client)
+    try:
+        posted = stage.post()
+    finally:
+        stage.site.token = known
+    return posted, lambda: stage.house.add_client(client)
+
+
+def setting_aside(stage: Stage) -> Case:
+    """The entry is of a client that PostgreSQL does not know yet."""
+    posted, introduce = _strange(stage)
+    return _dispatcher(stage, posted, JOURNAL, help=introduce)
+
+
+def bringing_back(stage: Stage) -> Case:
+    """An entry has waited for its client, who is known now."""
+    posted, introduce = _strange(stage)
+    stage.take_in()
+    introduce()
+    return _dispatcher(stage, posted, ["waiting entries"])
+
+
+def rejecting(stage: Stage) -> Case:
+    """Beside a good entry stands one that was tampered with."""
+    posted = stage.post()
+    redis, keyspace = stage.house.runtime.redis, stage.house.keyspace
+    entries: Any = redis.xrange(keyspace.journal)
+    redis.xadd(keyspace.journal, {**entries[0][1], b"subject_id": b"pay_another"})
+    case = _dispatcher(stage, posted, JOURNAL)
+    case.wrong = lambda: [
+        *unsettled(stage, posted),
+        *([] if redis.xlen(keyspace.journal_rejected) else ["the forged entry is not among the rejected"]),
+    ]
+    return case
+
+
+def publishing(stage: Stage) -> Case:
+    """A job's time has come again."""
+    posted = stage.post()
+    stage.take_in()
+    stage.house.drop_messages("payments")
+    stage.house.sql("UPDATE jobs SET published_at = NULL WHERE id = :id", id=posted.job_id)
+    return _dispatcher(stage, posted, ["publish"])
+
+
+def republishing(stage: Stage) -> Case:
+    """A job's hint is lost."""
+    posted = stage.post()
+    stage.take_in()
+    stage.house.drop_messages("payments")
+    stage.time.advance(stage.house.runtime.settings.jobs.republish_grace)
+    return _dispatcher(stage, posted, ["republish"])
+
+
+def rescuing(stage: Stage) -> Case:
+    """A worker has claimed the job and died."""
+    posted = stage.post()
+    stage.take_in()
+    stage.house.drop_messages("payments")
+    stage.house.claim(posted.job_id)
+    stage.time.advance(stage.house.runtime.settings.jobs.lease)
+    return _dispatcher(stage, posted, ["rescue"])
+
+
+def repairing(stage: Stage) -> Case:
+    """Everything is done and nothing is shown, for Redis was away."""
+    posted = stage.posted_and_done()
+    keyspace = stage.house.keyspace
+    stage.house.sql("UPDATE jobs SET projected_version = 0 WHERE id = :id", id=posted.job_id)
+    stage.house.sql("UPDATE payments SET projected_version = 0 WHERE id = :id", id=posted.payment_id)
+    stage.house.runtime.redis.delete(keyspace.job_view(posted.job_id), keyspace.payment_view(posted.payment_id))
+    stage.time.advance(2.0)
+    return _dispatcher(stage, posted, ["views"])
+
+
+def filling_anew(stage: Stage) -> Case:
+    """Redis has forgotten everything."""
+    posted = stage.posted_and_done()
+    redis, keyspace = stage.house.runtime.redis, stage.house.keyspace
+    key = keyspace.api_key(stage.site.token.key_id)
+    stage.time.advance(2.0)
+    redis.delete(*redis.keys(f"{keyspace.prefix}*"))
+    case = _dispatcher(stage, posted, ["epoch", "views"])
+
+    def wrong() -> list[str]:
+        missing = [name for name in (key, keyspace.epoch) if not redis.exists(name)]
+        return [*missing, *(unsettled(stage, posted) if stage.house.runtime.redis.exists(keyspace.journal) else ["—"])]
+
+    case.wrong = wrong
+    return case
+
+
+def keeping_house(stage: Stage) -> Case:
+    """An entry waits while the dispatcher sees to what has no hurry."""
+    stage.take_in()
+    posted = stage.post()
+    case = _dispatcher(stage, posted, [*stage.periods])
+    case.arguments["idle_reader_ms"] = -1
+    return case
+
+
+def making(stage: Stage, **plan: Any) -> Case:
+    """A payment's first attempt, for a new customer."""
+    posted = stage.post()
+    stage.take_in()
+    return _worker(stage, posted, "payments", plan=plan)
+
+
+def renewing(stage: Stage) -> Case:
+    """The lease is shorter than a call."""
+    return making(stage, jobs={"lease": SHORT_LEASE})
+
+
+def looking_up(stage: Stage) -> Case:
+    """The answer to the first attempt was lost: the next one looks before it asks."""
+    posted = stage.post()
+    stage.take_in()
+    stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/payment_intents$"}})
+    stage.work()
+    stage.time.advance(5.0)
+    stage.take_in("publish")
+    return _worker(stage, posted, "payments")
+
+
+def next_generation(stage: Stage) -> Case:
+    """Stripe repeats a failure that it keeps under the key, and minutes later its lists still show nothing."""
+    posted = stage.post()
+    stage.take_in()
+    stage.stripe.faults({"do": "status", "match": {"method": "POST", "path": "^/v1/payment_intents$"}})
+    stage.work()
+    stage.time.advance(SOON)
+    stage.take_in("publish")
+    stage.work()
+    stage.time.advance(stage.house.runtime.settings.jobs.generation_wait)
+    stage.take_in("publish")
+    return _worker(stage, posted, "payments")
+
+
+def _paid_at_stripe(stage: Stage) -> tuple[Posted, list[bytes]]:
+    """Return a payment whose shopper has paid, and the events of it that Tollgate has not heard of."""
+    posted = stage.posted_and_done()
+    secret = stage.house.payment_view(posted.payment_id).client_secret
+    assert secret is not None
+    assert shopper.pay(stage.stripe.url, PUBLISHABLE_KEY, secret, GOOD_CARD).status == "succeeded"
+    intent = stage.house.payment(posted.payment_id)["stripe_id"]
+    listed = stage.stripe.client.v1.events.list({"limit": 20}).data
+    heard = [json.dumps(each.to_dict()).encode() for each in listed]
+    return posted, [each for each in heard if intent.encode() in each]
+
+
+def hearing(stage: Stage) -> Case:
+    """The shopper has paid, and Stripe tells so in several events: one batch."""
+    posted, events = _paid_at_stripe(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    return _worker(stage, posted, "webhooks", status="paid")
+
+
+def hearing_a_bad_one(stage: Stage) -> Case:
+    """One job of the batch can't be read in the database: it is put aside, and mended by a person."""
+    posted, events = _paid_at_stripe(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    bad = stage.house.jobs("stripe.event")[-1]["id"]
+    ring, payload = stage.house.runtime.settings.encryption_keys, stage.house.payload(bad)
+    stage.house.sql("UPDATE jobs SET payload = 'broken' WHERE id = :id", id=bad)
+
+    def mend() -> None:
+        sealed = encrypt_bytes(ring, "jobs", "payload", bad, payload)
+        stage.house.sql(MEND, id=bad, sealed=sealed)
+
+    return _worker(stage, posted, "webhooks", status="paid", help=mend)
+
+
+def refreshing(stage: Stage) -> Case:
+    """The shopper has paid, and something ambiguous was heard of it: the payment is fetched."""
+    posted, _ = _paid_at_stripe(stage)
+    with stage.house.runtime.transaction(Step.BATCH) as session:
+        payment = session.get_one(Payment, posted.payment_id)
+        payment.dirty = True
+        payment.version += 1
+        ask_for_refresh(session, stage.house.runtime, payment, slot=secrets.token_hex(4), request_id="")
+    stage.time.advance(5.0)
+    stage.take_in("publish")
+    return _worker(stage, posted, "maintenance", status="paid")
+
+
+def stopping(stage: Stage) -> Case:
+    """A worker is told to stop in mid-job."""
+    posted = stage.post()
+    stage.take_in()
+    stage.house.drop_messages("payments")
+    case = _worker(stage, posted, "payments")
+    case.role, case.arguments = "stopping worker", {"job_id": posted.job_id}
+    return case
+
+
+def _is_durable(redis: Redis) -> bool:
+    try:
+        check_redis(redis, "live")
+    except SettingsError:
+        return False
+    return True
+
+
+def beating(stage: Stage, *, live: bool = False) -> Case:
+    """A dispatcher gives its pulse, while an entry waits."""
+    case = _dispatcher(stage, stage.post(), JOURNAL)
+    case.role, case.arguments = "heart", {"live": live}
+    case.help = lambda: roles.heart(stage.plan, live=live)  # the heart of the dispatcher that is left
+    redis, keyspace, payment = stage.house.runtime.redis, stage.house.keyspace, case.wrong
+
+    def wrong() -> list[str]:
+        missing = [] if redis.exists(keyspace.dispatcher_pulse) else ["there is no pulse"]
+        if live and bool(redis.exists(keyspace.durable)) is not _is_durable(redis):
+            missing.append("live money may go where it may not, or the other way round")
+        return [*payment(), *missing]
+
+    case.wrong = wrong
+    return case
+
+
+def vouching(stage: Stage) -> Case:
+    """The same of a live one, which first says whether this Redis is fit for live money."""
+    return beating(stage, live=True)
+
+
+def sharing(stage: Stage) -> Case:
+    """A worker tells the others of the breaker, while a hint waits."""
+    posted = stage.post()
+    stage.take_in()
+    case = _worker(stage, posted, "payments")
+    case.role, case.arguments = "sharing worker", {}
+    return case
+
+
+SCENES = (
+    Scene("stopping", (Step.RELEASE,), stopping),
+    Scene("beating", (Step.PULSE,), beating),
+    Scene("vouching", (Step.VOUCH,), vouching),
+    Scene("sharing", (Step.SHARE_BREAKER,), sharing),
+    Scene("accepting", (Step.ACCEPT,), accepting),
+    Scene("taking in", (Step.JOIN, Step.READ, Step.INTAKE, Step.HINT, Step.ACKNOWLEDGE), taking_in),
+    Scene("taking over", (Step.TAKE_OVER, Step.INTAKE, Step.ACKNOWLEDGE), taking_over),
+    Scene("without broker", (Step.UNMARK,), without_broker),
+    Scene("reusing a key", (Step.REFUSE, Step.FORGET), reusing_a_key),
+    Scene("setting aside", (Step.SET_ASIDE,), setting_aside),
+    Scene("bringing back", (Step.BRING_BACK,), bringing_back),
+    Scene("rejecting", (Step.REJECT,), rejecting),
+    Scene("publishing", (Step.PUBLISH, Step.HINT), publishing),
+    Scene("republishing", (Step.DECLARE, Step.REPUBLISH, Step.HINT), republishing),
+    Scene("rescuing", (Step.RESCUE,), rescuing),
+    Scene("repairing", (Step.VIEWS, Step.NOTE), repairing),
+    Scene("filling anew", (Step.API_KEYS, Step.MARK_BEHIND, Step.EPOCH, Step.VIEWS, Step.NOTE), filling_anew),
+    Scene("keeping house", (Step.PRESENCE, Step.TRIM, Step.FORGET_READER), keeping_house),
+    Scene(
+        "making",
+        (
+            Step.CLAIM,
+            Step.INTENT,
+            Step.MAKE_CUSTOMER,
+            Step.KEEP_CUSTOMER,
+            Step.MAKE_PAYMENT_INTENT,
+            Step.OUTCOME,
+            Step.VIEWS,
+            Step.NOTE,
+        ),
+        making,
+    ),
+    Scene("renewing", (Step.RENEW,), renewing),
+    Scene("looking up", (Step.CLAIM, Step.INTENT, Step.LOOK_UP, Step.OUTCOME), looking_up),
+    Scene("next generation", (Step.NEXT_GENERATION, Step.MAKE_PAYMENT_INTENT), next_generation),
+    Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
+    Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
+    Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
+)

@@ -1,0 +1,147 @@
+"""The stage of the crash points: real servers, a website, and the dispatcher and worker that take over."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from config.settings import OperatorSettings
+from ops.key_store import add_key
+from tasks import upkeep
+from tasks.contracts.steps import Step
+from tests.builders.actors import Actors
+from tests.builders.house import House, Row, open_house
+from tests.builders.ingress import PEPPER, Site, body
+from tests.builders.simulator import Simulator
+from tests.builders.time_ahead import TimeAhead
+from tests.chaos.roles import dispatch, work
+from workers.gateways.stripe import StripeGateway, stripe_breaker
+from workers.projections.api_keys import load_live_keys, project_api_keys
+
+QUEUES = ("payments", "webhooks", "maintenance")
+JOURNAL = ["join", "left", "new"]
+MOST = 100
+FORGET = """
+DELETE FROM stripe_events; DELETE FROM payments; DELETE FROM customers; DELETE FROM attempts; DELETE FROM jobs
+"""
+ROUNDS = 3  # a hint's job may leave a follow-up job, whose views follow
+NARROW = {"lock_timeout": 0.3}  # seconds; a frozen transaction is waited for in vain, and the test waits with it
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A payment that a client has asked for."""
+
+    key: str
+    document: dict[str, Any]
+    job_id: str
+    payment_id: str
+
+
+@dataclass
+class Stage:
+    """One house, used by one case after the other."""
+
+    house: House
+    site: Site
+    stripe: Simulator
+    time: TimeAhead
+    actors: Actors
+    plan: dict[str, Any] = field(default_factory=dict)
+    ran: dict[str, float] = field(default_factory=dict)
+
+    def post(self, key: str | None = None, **changes: Any) -> Posted:
+        """Post a payment, of a new customer unless told otherwise, and have it accepted."""
+        key = key or secrets.token_hex(8)
+        document = body(customer={"name": "Ada Lovelace", "email": f"ada.{key}@example.org"}, **changes)
+        answer = self.site.post(document, key)
+        assert answer.status_code in {200, 202}, answer.json
+        assert answer.json is not None
+        return Posted(key, document, answer.json["job"]["id"], answer.json["payment"]["id"])
+
+    def take_in(self, *do: str) -> None:
+        """Do a dispatcher's rounds; by default it takes the journal in."""
+        dispatch(self.house.runtime, self.house.app, list(do) or JOURNAL)
+
+    def work(self, queue: str = "payments") -> None:
+        """Do a worker's work, until its queue is empty."""
+        work(self.house.runtime, queue, most=MOST)
+
+    def posted_and_done(self) -> Posted:
+        """Return a payment that has its PaymentIntent."""
+        posted = self.post()
+        self.take_in()
+        self.work()
+        return posted
+
+    def just_ran(self) -> None:
+        """Begin to take over, at the worst moment: all that is done now and then has just been done."""
+        self.ran = dict.fromkeys(self.periods, self.time.seconds)
+
+    def take_over(self) -> None:
+        """Be the dispatcher and the worker that are left: each piece of work is done when its time has come."""
+        for _ in range(ROUNDS):
+            due = [name for name, period in self.periods.items() if self.time.seconds >= self.ran[name] + period]
+            self.ran.update(dict.fromkeys(due, self.time.seconds))
+            self.take_in("join", "new", *due)
+            if sum(work(self.house.runtime, queue, most=MOST) for queue in QUEUES) == 0:
+                break
+            self.time.advance(self.house.runtime.settings.jobs.poll_interval)
+
+    @cached_property
+    def periods(self) -> dict[str, float]:
+        """After how many seconds each piece of a dispatcher's work is done again."""
+        chores = upkeep.chores(self.house.runtime, self.house.app)
+        return {"left": self.house.runtime.settings.jobs.claim_idle} | {each.name: each.period for each in chores}
+
+    def clear(self) -> None:
+        """Begin a new case: nothing in PostgreSQL and Redis but the API key, the true time, no faults, no doubts."""
+        redis, keyspace = self.house.runtime.redis, self.house.keyspace
+        names = list(redis.scan_iter(match=f"{keyspace.prefix}*"))
+        if names:
+            redis.delete(*names)
+        redis.set(keyspace.epoch, 1)
+        with self.house.runtime.reading() as session:
+            project_api_keys(redis, keyspace, load_live_keys(session))
+        self.house.sql(FORGET)
+        self.house.runtime.stripe.close()
+        stripe = self.house.runtime.settings.stripe
+        self.house.runtime = dataclasses.replace(
+            self.house.runtime, stripe=StripeGateway(stripe, stripe_breaker(stripe))
+        )
+        self.stripe.control("DELETE", "faults")
+        self.time.reset()
+
+    def unfinished(self) -> list[Row]:
+        """Return the jobs that have not come to an end."""
+        return self.house.sql("SELECT * FROM jobs WHERE state NOT IN ('done', 'refused', 'dead', 'cancelled')")
+
+
+@contextmanager
+def staged(database_url: str, redis_url: str, prefix: str, stripe: Simulator, actors: Actors) -> Iterator[Stage]:
+    """Open the stage, with an API key that PostgreSQL knows."""
+    with open_house(database_url, redis_url, prefix, stripe.url, database=NARROW) as first:
+        time = TimeAhead(database_url, first.runtime.redis, first.keyspace.journal)
+        settings = first.runtime.settings
+        operator = OperatorSettings("test", settings.redis, settings.database, PEPPER)
+        with first.runtime.transaction(Step.API_KEYS) as session:
+            token = add_key(session, operator, "site", rate=1000.0, burst=1000)
+        first.runtime.engine.dispose()  # connections from now on see the time that is set
+        site = Site(redis_url, prefix)
+        site.token = token
+        plan = {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "prefix": prefix,
+            "stripe_url": stripe.url,
+            "database": NARROW,
+        }
+        try:
+            yield Stage(first, site, stripe, time, actors, plan)
+        finally:
+            site.close()
