@@ -38,6 +38,7 @@ class Surroundings:
     """What all processes of one supervisor share.
 
     `log_folder` gets a file for each process, `console` shows every line, `note` is called with events from any thread.
+    `first_life` is added to the environment of each process, but not when it is started again.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Surroundings:
     log_folder: Path | None
     console: Console | None
     note: Callable[[Event], None]
+    first_life: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -179,7 +181,7 @@ class SupervisedProcess:
         around = self.surroundings
         return Guarded(
             self.command,
-            environment=around.environment,
+            environment={**around.environment, **(around.first_life if self.starts == 0 else {})},
             folder=around.folder,
             output=output,
             grace_s=PROCESS_GRACE_S,

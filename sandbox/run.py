@@ -17,6 +17,7 @@ from sandbox.system import Ports, System, running_system
 WEB_PORT = 8000
 FLOWER_PORT = 5555
 SIMULATOR_PORT = 12111  # stripe-mock's
+PASSED_ON = ("TOLLGATE_FAILPOINTS",)
 BODY = (
     '{"amount": 12500, "currency": "gbp", "booking_reference": "B-1001", '
     '"customer": {"name": "Ada Byron", "email": "ada@example.org"}, '
@@ -53,7 +54,11 @@ def _usual(port: int) -> int | None:
 def _run(console: Console, folder: Path, ports: Ports, *, quiet: bool) -> None:
     shown = None if quiet else sys.stdout
     with running_system(
-        folder, ports=ports, console=shown, on_step=lambda step: console.print(f"· {step}"), settings=_settings(shown)
+        folder,
+        ports=ports,
+        console=shown,
+        on_step=lambda step: console.print(f"· {step}"),
+        settings={name: os.environ[name] for name in PASSED_ON if name in os.environ} | _settings(shown),
     ) as system:
         Running(
             pid=os.getpid(),

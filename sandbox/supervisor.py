@@ -51,6 +51,7 @@ class Supervisor:
         only: names out of the Procfile; None for all. `release` runs only if it is among them.
         on_event: called with each Event, from any thread; it must be quick.
         environments: of single processes, by name, each instead of `environment`: so that each sees what it may.
+        first_life: added to the environment of each process, but not when it is started again.
         console: gets all output with the names in front; without a log folder, standard output is the default.
     """
 
@@ -63,6 +64,7 @@ class Supervisor:
         on_event: Callable[[Event], None] | None = None,
         console: TextIO | None = None,
         environments: Mapping[str, Mapping[str, str]] | None = None,
+        first_life: Mapping[str, str] | None = None,
     ) -> None:
         commands = read_procfile(procfile)
         unknown = sorted(set(only or ()) - set(commands))
@@ -75,6 +77,7 @@ class Supervisor:
             log_folder=log_folder,
             console=Console(stream) if stream is not None else None,
             note=on_event or (lambda _: None),
+            first_life=first_life or {},
         )
         self._environments = {name: _with_our_path(own) for name, own in (environments or {}).items()}
         self._planned = {name: command for name, command in commands.items() if only is None or name in only}

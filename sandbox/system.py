@@ -26,6 +26,8 @@ from sandbox.supervisor import Supervisor
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-quarantine")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS")
+# What a process has until it dies: one that killed it at every start would prove nothing (docs/crash-points.md).
+FIRST_LIFE = ("TOLLGATE_FAILPOINTS",)
 READY_SECONDS = 60.0  # some 6 s on two cores; a loaded machine may take longer
 POLL_SECONDS = 0.05
 PING_SECONDS = 0.5
@@ -89,7 +91,7 @@ def running_system(
     Args:
         folder: data, logs and secrets; made with mode 0700.
         ports: fixed ports; free ones by default.
-        settings: settings that differ from the defaults.
+        settings: settings that differ from the defaults. A process that dies of a failpoint is started again without.
         stripe_key: a key of Stripe's test mode, to be used instead of the simulator, which then is not started.
         via: told where everything listens, returns where the processes shall look for it: proxies, for instance. The
             operator's commands, the migration and the handles of the System go straight.
@@ -109,9 +111,15 @@ def running_system(
         with_postgres(folder / "postgres") as postgres,
     ):
         addresses = _addresses(valkey, postgres, values, ports or Ports())
-        own = _environments(values, addresses, via(addresses), settings or {}, stripe_key)
+        own = _environments(values, addresses, via(addresses), _without(settings or {}, FIRST_LIFE), stripe_key)
         supervisor = Supervisor(
-            PROCFILE, own["release"], folder / "logs", on_event=on_event, console=console, environments=own
+            PROCFILE,
+            own["release"],
+            folder / "logs",
+            on_event=on_event,
+            console=console,
+            environments=own,
+            first_life={name: value for name, value in (settings or {}).items() if name in FIRST_LIFE},
         )
         if stripe_key is None:
             supervisor.add("simulator", _simulator_command(folder, addresses, values))
@@ -136,6 +144,10 @@ def running_system(
                 yield system
             finally:
                 on_step("stopping")
+
+
+def _without(settings: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if name not in names}
 
 
 def _write_acl(folder: Path, values: Mapping[str, str]) -> Path:

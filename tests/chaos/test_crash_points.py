@@ -8,9 +8,7 @@ a thing.
 
 from __future__ import annotations
 
-import secrets
 import signal
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -20,12 +18,10 @@ from config.resolver import next_look
 from models.database import IDLE_IN_TRANSACTION_SECONDS
 from tasks.contracts.repairs import BROUGHT_BACK, WAITING_SECONDS, Repair
 from tasks.contracts.steps import Step
-from tests.builders.actors import Actor, Actors, acting
-from tests.builders.simulator import Simulator, running
+from tests.builders.actors import Actor
 from tests.chaos.oracle import doubled
 from tests.chaos.scenes import SCENES, Case, Scene
-from tests.chaos.stage import Stage, staged
-from tests.databases import database
+from tests.chaos.stage import Stage
 
 pytestmark = pytest.mark.servers
 SIDES = ("before", "after")
@@ -41,38 +37,6 @@ CASES = [
     for side in SIDES
     for action in ACTIONS
 ]
-
-
-@pytest.fixture(scope="module")
-def actors() -> Iterator[Actors]:
-    with acting() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def one_stage(
-    database_server_url: str, migrated_template: str, redis_url: str, simulator: Simulator, actors: Actors
-) -> Iterator[Stage]:
-    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
-    with (
-        database(database_server_url, migrated_template) as url,
-        staged(url, redis_url, prefix, simulator, actors) as opened,
-    ):
-        yield opened
-        opened.clear()
-        opened.house.runtime.redis.delete(*opened.house.runtime.redis.keys(f"{prefix}*"))
-
-
-@pytest.fixture
-def stage(one_stage: Stage) -> Stage:
-    one_stage.clear()
-    return one_stage
 
 
 @pytest.mark.parametrize(("scene", "step", "side", "action"), CASES)

@@ -53,6 +53,16 @@ def supervisor(procfile: Path, logs: Path, events: list[Event]) -> Iterator[Supe
         yield running
 
 
+def test_what_is_for_the_first_life_is_not_there_in_the_next(procfile: Path, logs: Path) -> None:
+    procfile.write_text("worker: sh -c 'echo armed: ${ARMED:-no}; sleep 1000 & wait'")
+    with Supervisor(procfile, ENVIRONMENT, logs, only=["worker"], first_life={"ARMED": "yes"}) as supervisor:
+        log = logs / "worker.log"
+        wait_until(lambda: "armed: yes" in log.read_text(), "its first life")
+        supervisor.kill("worker")
+        wait_until(lambda: "armed: no" in log.read_text(), "its second life")
+        assert log.read_text().count("armed: yes") == 1
+
+
 def family(supervisor: Supervisor) -> list[psutil.Process]:
     """Every process of the supervisor, once each has its child."""
     wait_until(lambda: all(supervisor.pids(name)[1:] for name in supervisor.names), "all processes to be up")
