@@ -29,7 +29,7 @@ ACTIONS = get_args(Action)
 ENDS = {"raise": 0, "exit": EXIT_CODE, "kill": -signal.SIGKILL}
 CLIENTS_PATIENCE_S = 10.0  # by when a payment is done whose client has repeated its key
 AFTERWARDS_S = 2 * WAITING_SECONDS  # what one that woke late has left to be done or shown again is done by then
-LOOKS = 2  # how often it is looked whether all is done, until the table's time is up
+LOOKS = 4  # how often others work until the table's time is up: also while one that froze still holds its locks
 CASES = [
     pytest.param(scene, step, side, action, id=f"{scene.name.replace(' ', '_')}-{step.value.name}.{side}-{action}")
     for scene in SCENES
