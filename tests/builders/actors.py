@@ -51,7 +51,7 @@ class Actor:
 
     def kill(self) -> None:
         """End it, if it is not over."""
-        if self.ended is None:
+        if self.pid and self.ended is None:  # 0 would be this whole process group
             os.kill(self.pid, signal.SIGKILL)
             self.await_end()
 
