@@ -7,10 +7,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 WORKERS ?= 2
 LENGTH ?= short
 ARGS ?=
+SEED ?=
 VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos bench seed simulator test-stripe lock install
+.PHONY: help demo run test check chaos model bench seed simulator test-stripe lock install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,9 @@ check: install ## Check style, types, imports between packages, migrations and t
 
 seed: install ## Fill the running system's database with 200 payments in every state
 	@$(VENV) -m sandbox.seed $(ARGS)
+
+model: install ## Play the shipped SQL and scripts against all that can go wrong, 200,000 steps; SEED=n repeats a run
+	@$(VENV) -m tests.model $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 chaos: install ## Kill, freeze and cut off everything under load, and judge from outside; LENGTH=long shows all figures
 	@$(VENV) -m sandbox.chaos --length $(LENGTH) $(ARGS)

@@ -19,6 +19,7 @@ from models.payment import Payment
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.steps import Step
+from tests.builders.entries import new_key
 from tests.builders.ingress import body
 from tests.chaos import roles
 from tests.chaos.oracle import unsettled
@@ -81,7 +82,7 @@ def _worker(stage: Stage, posted: Posted, queue: str, status: str = "requires_co
 
 def accepting(stage: Stage) -> Case:
     """The client posts; what it is answered is lost, so it repeats its key and must get the same job."""
-    key = secrets.token_hex(8)
+    key = new_key()
     document = body(customer={"name": "Ada Lovelace", "email": f"ada.{key}@example.org"})
     posted = Posted(key, document, "", "")
     case = Case(posted, "ingress", {"token": stage.site.token.text, "key": key, "document": document}, list)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from ops.key_store import add_key
 from tasks import upkeep
 from tasks.contracts.steps import Step
 from tests.builders.actors import Actors
+from tests.builders.entries import new_key
 from tests.builders.house import House, Row, open_house
 from tests.builders.ingress import PEPPER, Site, body
 from tests.builders.simulator import Simulator
@@ -57,7 +57,7 @@ class Stage:
 
     def post(self, key: str | None = None, **changes: Any) -> Posted:
         """Post a payment, of a new customer unless told otherwise, and have it accepted."""
-        key = key or secrets.token_hex(8)
+        key = key or new_key()
         document = body(customer={"name": "Ada Lovelace", "email": f"ada.{key}@example.org"}, **changes)
         answer = self.site.post(document, key)
         assert answer.status_code in {200, 202}, answer.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,14 @@ BODY = '{"id":"evt_1","name":"Zoë"}'.encode()
 NOW = int(time.time())
 GOOD = sign(BODY, SECRETS[0], NOW)
 DIGEST = GOOD.partition("v1=")[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standing_clock() -> Iterator[None]:
+    """The headers are made when the tests are collected, which may be long ago."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: float(NOW))
+        yield
 
 
 def theirs(header: str, body: bytes, secret: str) -> bool:
