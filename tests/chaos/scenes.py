@@ -19,6 +19,7 @@ from models.payment import Payment
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.steps import Step
+from tasks.intake import GROUP
 from tests.builders.entries import new_key
 from tests.builders.ingress import body
 from tests.chaos import roles
@@ -235,8 +236,10 @@ def filling_anew(stage: Stage) -> Case:
 
 
 def keeping_house(stage: Stage) -> Case:
-    """An entry waits while the dispatcher sees to what has no hurry."""
+    """An entry waits while the dispatcher sees to what has no hurry; one that is gone left its name in the group."""
     stage.take_in()
+    # Redis before 7.2 makes no consumer of a reader that found nothing.
+    stage.house.runtime.redis.xgroup_createconsumer(stage.house.keyspace.journal, GROUP, "gone")
     posted = stage.post()
     case = _dispatcher(stage, posted, [*stage.periods])
     case.arguments["idle_reader_ms"] = -1
