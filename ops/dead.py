@@ -70,6 +70,12 @@ def filtered(command: C) -> C:
     return command
 
 
+def many(command: C) -> C:
+    """Add what a command needs that acts on many dead letters: ids or filters, who and why, `--dry-run`, `--json`."""
+    everything = click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
+    return click.argument("job_ids", nargs=-1)(filtered(everything(acting(dry_run_option(json_option(command))))))
+
+
 @dead_group.command("list")
 @filtered
 @click.option("--limit", type=click.IntRange(1, 10_000), default=DEFAULT_LIMIT, show_default=True, help="At the most.")
@@ -107,12 +113,7 @@ def show(*, job_id: str, as_json: bool) -> None:
 
 
 @dead_group.command("replay")
-@click.argument("job_ids", nargs=-1)
-@filtered
-@click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
-@acting
-@dry_run_option
-@json_option
+@many
 def replay_dead(**given: Any) -> None:
     """Make dead jobs due again: the JOB_IDS named, or all that the filters choose. Each obeys its verdict.
 
@@ -122,12 +123,7 @@ def replay_dead(**given: Any) -> None:
 
 
 @dead_group.command("discard")
-@click.argument("job_ids", nargs=-1)
-@filtered
-@click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
-@acting
-@dry_run_option
-@json_option
+@many
 def discard_dead(**given: Any) -> None:
     """Put dead jobs away for good: the JOB_IDS named, or all that the filters choose. Their rows and errors stay.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from config.keyspace import Keyspace
 from models.database import psycopg_url
-from ops.cli import main
 from tasks.contracts.api_keys import ApiKeyRecord, parse_token
+from tests.builders.command_line import Run, runner
 from tests.builders.settings import REDIS_URL, complete_settings, put
 
 pytestmark = pytest.mark.servers
@@ -28,30 +26,9 @@ ROOT = Path(__file__).parents[2]
 START_S = 0.5  # of the processor's time: a busy machine does not make the command slower
 
 
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        code = ended.value.code
-        return Ran(code if isinstance(code, int) else 0, printed.out, printed.err)
-
-    return command
+    return runner(capsys)
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from ops.acting import STEP
-from ops.cli import main
 from tasks.contracts.steps import Step
+from tests.builders.command_line import Run, runner
 from tests.builders.entries import payment_entry, resigned
 from tests.builders.house import House
 from tests.builders.settings import complete_settings, put
@@ -19,20 +16,6 @@ from workers.jobs.presence import give_sign
 
 pytestmark = pytest.mark.servers
 WHY = ("--by", "ada", "--why", "INC-42")
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -47,14 +30,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, hou
         ),
     )
 
-    def command(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        code = ended.value.code
-        return Ran(code if isinstance(code, int) else 0, printed.out, printed.err)
-
-    return command
+    return runner(capsys)
 
 
 def accepted(house: House) -> str:
