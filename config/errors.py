@@ -46,6 +46,10 @@ class AttemptTooLongError(TollgateError):
     """This attempt has run for as long as one may: it asks Stripe nothing more, another one goes on."""
 
 
+class CancelAskedError(TollgateError):
+    """An operator has cancelled this job: this attempt asks Stripe nothing more, another one ends it."""
+
+
 class StoppingError(TollgateError):
     """This process stops and begins nothing new."""
 

@@ -64,12 +64,20 @@ class ClosedEvents(Events):  # type: ignore[misc]  # flower has no types
         with self.capp.connection() as connection:
             connection.ensure_connection(max_retries=1, timeout=LONGEST_PAUSE_S)
             connected()
-            receiver = EventReceiver(connection, handlers={"*": self.on_event}, app=self.capp)
+            receiver = _Ear(connection, handlers={"*": self.on_event}, app=self.capp)
             receiver.capture(limit=None, timeout=None, wakeup=True)
 
     def _broker_errors(self) -> tuple[type[BaseException], ...]:
         with self.capp.connection() as connection:
             return (OSError, OperationalError, *connection.recoverable_connection_errors)
+
+
+class _Ear(EventReceiver):
+    """Says in one line what kombu tells with a traceback: that the broker went away just before it was listened to."""
+
+    def on_connection_error(self, exc: BaseException, interval: float) -> None:
+        """Log that the broker does not answer; it is tried again after `interval` seconds."""
+        _log.warning("the broker is away, trying again in %.1f s: %s", interval, exc)
 
 
 def presentable(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,19 +106,27 @@ def publish_due(runtime: Runtime, app: Celery) -> None:
             return
 
 
-def publish_lost(runtime: Runtime, app: Celery) -> None:
-    """Hint again at jobs whose hint was lost."""
+def publish_lost(runtime: Runtime, app: Celery, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Hint again at jobs whose hint was lost, until none is left or other chores should have a turn.
+
+    A queue that was empty is soon empty no longer; what was published before it was found so is lost all the same. By
+    the end of the grace that can't be told from what was sent since.
+    """
     jobs = runtime.settings.jobs
     with runtime.reading() as session:
         queues = overdue_queues(session, jobs.republish_grace)
     if not queues:
         return
+    looked = monotonic()
     empty = empty_queues(app, queues)
-    with runtime.transaction(Step.REPUBLISH) as session:
-        hints = mark_lost(session, grace=jobs.republish_grace, empty_queues=empty, most=jobs.publish_batch)
-    if hints:
-        LOG.warning("%d hints were lost and are sent again", len(hints))
-    publish(runtime, app, hints)
+    for _ in range(PUBLISH_ROUNDS):
+        with runtime.transaction(Step.REPUBLISH) as session:
+            hints = mark_lost(session, grace=jobs.republish_grace, empty_queues=empty, most=jobs.publish_batch)
+        if hints:
+            LOG.warning("%d hints were lost and are sent again", len(hints))
+        sent = publish(runtime, app, hints)
+        if not sent or len(hints) < jobs.publish_batch or monotonic() - looked > jobs.republish_grace / 2:
+            return
 
 
 def trim(runtime: Runtime, clock: Callable[[], float]) -> None:

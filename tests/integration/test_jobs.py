@@ -333,6 +333,7 @@ TABLE: dict[type[Exception], Expected] = {
     errors.IllegalMoveError: WAITS,
     errors.RedisAwayError: WAITS,
     errors.AttemptTooLongError: WAITS,
+    errors.CancelAskedError: WAITS,
     errors.SettingsError: WAITS,
     errors.TollgateError: WAITS,
     errors.JournalRejectedError: WAITS,

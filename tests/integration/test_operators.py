@@ -14,6 +14,7 @@ from tests.builders.house import House
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
 from workers.jobs import dead
+from workers.jobs.attempt import ROW_SECONDS, Attempt
 from workers.jobs.cancel import cancel
 from workers.jobs.operator import Operator
 from workers.jobs.pause import pause, publish_again, resume
@@ -144,6 +145,16 @@ def test_pausing_twice_and_resuming_twice_is_said_and_recorded_once(house: House
     assert len(actions(house)) == 2
 
 
+def test_a_pause_holds_the_jobs_of_its_queue_that_are_in_quarantine_as_well(house: House) -> None:
+    job_id, _ = accepted(house)
+    house.sql("UPDATE jobs SET quarantined = TRUE, queue = 'quarantine', published_at = NULL")
+    set_paused(house, "payments", paused=True)
+    assert published(house) == []
+    assert house.claim(job_id) == []
+    set_paused(house, "payments", paused=False)
+    assert published(house) == [job_id]
+
+
 # Cancelling
 
 
@@ -183,6 +194,44 @@ def test_an_attempt_under_way_when_it_is_cancelled_goes_on_and_is_done_if_it_can
 
     fake = FakeStripe(create_customer=gateway.create_customer, create_payment_intent=cancelling)
     assert shop.create(job_id, shop.with_stripe(fake)).state == "done"
+
+
+def test_an_attempt_under_way_asks_nothing_more_a_second_after_it_was_cancelled(house: House) -> None:
+    job_id, _ = accepted(house)
+    now = [100.0]
+    [job] = house.claim(job_id)
+    attempt = Attempt(house.runtime, job, 115.0, monotonic=lambda: now[0])
+    cancelled(house, job_id)
+    now[0] += ROW_SECONDS
+    with pytest.raises(errors.CancelAskedError, match=job_id):
+        attempt.before_call()
+
+
+def test_the_last_look_of_a_cancelled_job_may_ask(house: House) -> None:
+    job_id, _ = accepted(house)
+    cancelled(house, job_id)
+    now = [100.0]
+    [job] = house.claim(job_id)
+    attempt = Attempt(house.runtime, job, 115.0, monotonic=lambda: now[0])
+    now[0] += ROW_SECONDS
+    attempt.before_call()
+
+
+def test_a_payment_cancelled_during_a_slow_call_is_never_made(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id, payment_id = accepted(shop)
+    gateway = shop.runtime.stripe
+    monkeypatch.setattr("workers.jobs.attempt.ROW_SECONDS", 0.0)  # as if the call below had taken so long
+
+    def cancelling(**arguments: Any) -> Any:
+        made = gateway.create_customer(**arguments)
+        cancelled(shop, job_id)
+        return made
+
+    fake = FakeStripe(create_customer=cancelling)  # and no way to make a PaymentIntent
+    assert shop.create(job_id, shop.with_stripe(fake)).state == "checking"
+    shop.sql("UPDATE jobs SET cancel_asked_at = clock_timestamp() - interval '1 hour'")
+    assert shop.create_again(job_id).state == "cancelled"
+    assert shop.payment(payment_id)["status"] == "canceled"
 
 
 def test_an_attempt_under_way_when_it_is_cancelled_is_not_followed_by_another(house: House) -> None:

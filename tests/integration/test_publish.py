@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from config.celery_factory import create_celery
+from config.queues import QUEUES
 from tasks import upkeep
 from tasks.contracts.steps import Step
 from tasks.intake import publish
 from tasks.publisher import empty_queues, send
 from tests.builders.entries import event_entry, payment_entry
 from tests.builders.house import House, body_of
-from workers.jobs.publish import Hint, mark_due, mark_lost, overdue_queues
+from workers.jobs.publish import _OVERDUE_QUEUES, _PUBLISH, _REPUBLISH, Hint, mark_due, mark_lost, overdue_queues
 
 pytestmark = pytest.mark.servers
 NOBODY = "redis://127.0.0.1:1/0"  # port 1 answers nobody
@@ -235,3 +237,82 @@ def test_a_hint_with_no_way_to_send_it_is_unmarked_even_after_others_were_sent(h
     with create_celery(broker_url=NOBODY, keyspace=house.keyspace, publishes_only=True) as nowhere:
         publish(house.runtime, nowhere, hints)
     assert sorted(due(house)) == sorted(ids)
+
+
+def backlog(house: House, queue: str, rows: int, *, published: bool) -> None:
+    """Let a queue hold so many jobs that are due."""
+    [job_id] = taken(house, 1)
+    columns = (
+        "kind, contract_version, client_id, subject_id, fingerprint, request_id, payload, accepted_at, expires_at,"
+        " next_run_at"
+    )
+    number, at = ("nextval('job_publish_numbers')", "clock_timestamp()") if published else ("NULL", "NULL")
+    house.sql(
+        f"INSERT INTO jobs (id, scope, queue, published_at, publish_number, {columns})"  # noqa: S608 - built of constants
+        f" SELECT 'job_' || n, 'scope ' || n, :queue, {at}, {number}, {columns}"
+        " FROM jobs, generate_series(1, :rows) AS n WHERE id = :id",
+        queue=queue,
+        rows=rows,
+        id=job_id,
+    )
+    house.sql("DELETE FROM jobs WHERE id = :id", id=job_id)
+
+
+def blocks_read(house: House, statement: Any, **parameters: Any) -> int:
+    """Return how many of PostgreSQL's 8 kB blocks a statement touches, whatever the machine's speed."""
+    house.sql("ANALYZE jobs")
+    with house.runtime.engine.begin() as connection:
+        plan = connection.execute(text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.text}"), parameters)
+        root = plan.scalar_one()[0]["Plan"]
+    return int(root["Shared Hit Blocks"]) + int(root["Shared Read Blocks"])
+
+
+LONG_BACKLOG = 20_000
+FEW_BLOCKS = 300  # a walk over the backlog's rows touches thousands
+
+
+def test_no_queue_waits_behind_the_backlog_of_another(house: House) -> None:
+    backlog(house, "webhooks", 30, published=False)
+    [job_id] = taken(house, 1)
+    with house.runtime.transaction(Step.PUBLISH) as session:
+        hints = mark_due(session, 10)
+    assert [hint.job_id for hint in hints if hint.queue == "payments"] == [job_id]
+    assert len([hint for hint in hints if hint.queue == "webhooks"]) == 10
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_to_look_for_lost_hints_costs_no_walk_over_a_long_backlog(house: House, paused: bool) -> None:
+    backlog(house, "webhooks", LONG_BACKLOG, published=True)
+    if paused:
+        house.sql("INSERT INTO queues (name, paused_at) VALUES ('webhooks', clock_timestamp())")
+    published_ago(house, 6.0)
+    parameters = {"queues": list(QUEUES), "grace": 5.0, "empty": [], "most": 500}
+    assert blocks_read(house, _REPUBLISH, **parameters) < FEW_BLOCKS
+    assert blocks_read(house, _OVERDUE_QUEUES, queues=list(QUEUES), grace=5.0) < FEW_BLOCKS
+
+
+def test_to_publish_costs_no_walk_over_the_backlog_of_a_paused_queue(house: House) -> None:
+    backlog(house, "webhooks", LONG_BACKLOG, published=False)
+    house.sql("INSERT INTO queues (name, paused_at) VALUES ('webhooks', clock_timestamp())")
+    assert blocks_read(house, _PUBLISH, queues=list(QUEUES), most=500) < FEW_BLOCKS
+    assert due(house) == []
+
+
+def test_all_lost_hints_of_a_long_backlog_are_sent_again_in_one_round(house: House) -> None:
+    ids = taken(house, 25)
+    upkeep.publish_due(house.runtime, house.app)
+    house.drop_messages("payments")
+    published_ago(house, 6.0)
+    upkeep.publish_lost(house.changed(publish_batch=10), house.app)
+    assert sorted(house.hinted("payments")) == sorted([job_id] for job_id in ids)
+
+
+def test_what_was_sent_since_a_queue_was_found_empty_is_never_taken_for_lost(house: House) -> None:
+    """The look at the queue is as old as the grace: by then hints may have been sent and be overdue as well."""
+    ids = taken(house, 25)
+    upkeep.publish_due(house.runtime, house.app)
+    house.drop_messages("payments")
+    published_ago(house, 6.0)
+    moments = iter([0.0, 2.6])
+    upkeep.publish_lost(house.changed(publish_batch=10), house.app, lambda: next(moments))
+    assert len(house.hinted("payments")) == 10 < len(ids)

@@ -205,6 +205,7 @@ RUNNER = textwrap.dedent(
     from sandbox.supervisor import Supervisor
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and under nohup this one
     with Supervisor(Path(sys.argv[1]), {"PATH": "/usr/bin:/bin"}, Path(sys.argv[2])) as supervisor:
         print(*(supervisor.pids(name)[0] for name in supervisor.names), flush=True)
         supervisor.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from config.errors import AttemptTooLongError, FenceLostError
+from config.errors import AttemptTooLongError, CancelAskedError, FenceLostError
 from tasks.contracts.steps import Step
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -16,8 +16,9 @@ from workers.runtime import Runtime
 _HOLD = text("SELECT id FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR UPDATE")
 _RENEW = text("""
 UPDATE jobs SET lease_until = clock_timestamp() + make_interval(secs => :lease)
-WHERE id = :id AND fence = :fence AND state = 'running' RETURNING id
+WHERE id = :id AND fence = :fence AND state = 'running' RETURNING cancel_asked_at IS NOT NULL AS cancelled
 """)
+ROW_SECONDS = 1.0  # what the job's row said is never older when Stripe is asked: a cancellation is in force soon
 # The age of an intent counts from the first commit of its generation: Stripe's memory of the key starts there.
 _INTEND = text("""
 UPDATE jobs
@@ -42,10 +43,11 @@ class Attempt:
     monotonic: Callable[[], float] = field(default=time.monotonic)
     intended: bool = field(default=False)
     _started: float = field(init=False)
+    _read_at: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the clock."""
-        self._started = self.monotonic()
+        self._started = self._read_at = self.monotonic()
 
     @contextmanager
     def transaction(self, step: Step) -> Iterator[Session]:
@@ -66,22 +68,27 @@ class Attempt:
         self.intended = True
 
     def before_call(self) -> None:
-        """Make sure that the lease outlasts one more Stripe call, and that the attempt has not run for too long.
+        """Make sure that the lease outlasts one more Stripe call, and that nobody wants the attempt to end.
 
         Raises:
             FenceLostError: if another attempt owns the job now: the call must not be made.
+            CancelAskedError: if an operator has cancelled the job since it was claimed: the call must not be made.
             AttemptTooLongError: the call must not be made; another attempt goes on where this one ends.
         """
         age = self.monotonic() - self._started
         longest = self.runtime.settings.jobs.longest_attempt
         if age >= longest:
             raise AttemptTooLongError(f"the attempt has run for {age:.0f} s, the limit is {longest:g} s")
-        if self.lease_ends - self.monotonic() > self.runtime.stripe.longest_call():
-            return
         started = self.monotonic()
+        outlasts = self.lease_ends - started > self.runtime.stripe.longest_call()
+        if outlasts and started - self._read_at < ROW_SECONDS:
+            return
         lease = self.runtime.settings.jobs.lease
         parameters = {"id": self.job.id, "fence": self.job.fence, "lease": lease}
         with self.runtime.transaction(Step.RENEW) as session:
-            if session.execute(_RENEW, parameters).first() is None:
-                raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over before its call")
-        self.lease_ends = started + lease
+            row = session.execute(_RENEW, parameters).first()
+        if row is None:
+            raise FenceLostError(f"attempt {self.job.fence} of {self.job.id} was taken over before its call")
+        if row.cancelled and not self.job.cancelling:
+            raise CancelAskedError(f"{self.job.id} was cancelled before its call")
+        self.lease_ends, self._read_at = started + lease, started

@@ -13,7 +13,7 @@ _CHOSEN = f"""
 SELECT id, state, intent FROM jobs
 WHERE id = ANY(:ids) AND ({one_of("state", DUE_STATES)} OR state = 'running') AND cancel_asked_at IS NULL ORDER BY id
 """  # noqa: S608 - built of constants
-# A running attempt goes on to its end, which a lease bounds; the job then finds the mark.
+# A running attempt finds the mark before its next call to Stripe (`Attempt.before_call`), at its end otherwise.
 _CANCEL = text(f"""
 WITH chosen AS ({_CHOSEN} FOR UPDATE)
 UPDATE jobs

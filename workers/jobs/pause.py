@@ -20,7 +20,7 @@ WITH swallowed AS (
     WHERE queue = :name AND {one_of("state", DUE_STATES)} AND published_at < (
         SELECT max(acted_at) FROM operator_actions WHERE subject = :name AND action = 'resume'
     )
-    ORDER BY published_at LIMIT :most FOR UPDATE SKIP LOCKED
+    ORDER BY abs(publish_number) LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET published_at = NULL FROM swallowed WHERE jobs.id = swallowed.id RETURNING jobs.id
 """)  # noqa: S608 - built of constants
