@@ -42,12 +42,18 @@ PAYMENT_MOVES = Moves(
     },
 )
 
+CAPTURE_METHODS = ("automatic", "manual")
+LATE = ("confirm", "refund")  # money that comes after the seat hold has ended is kept, or given back
+
 
 class Payment(Base):
     """One payment of one booking. Everything personal is sealed and bound to this row.
 
     Columns of note:
         amount…: minor units.
+        amount_capturable: what the card's bank holds for a capture.
+        hold…: the seats that were kept for this payment until then, and what to do with money that comes later.
+        paid_at: when money first came, by Stripe's clock.
         snapshot_at: how new what we know of the PaymentIntent is, by Stripe's clock.
         dirty: what was heard last is ambiguous; a fetch is under way.
         version: grows with every change that the view shows.
@@ -58,20 +64,32 @@ class Payment(Base):
         CheckConstraint(one_of("status", PAYMENT_MOVES.states), name="status"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("amount_refunded BETWEEN 0 AND amount_received", name="refunded"),
+        CheckConstraint(one_of("capture_method", CAPTURE_METHODS), name="capture_method"),
+        CheckConstraint("hold_late IS NULL OR " + one_of("hold_late", LATE), name="hold_late"),
+        CheckConstraint("(hold_token IS NULL) = (hold_expires_at IS NULL)", name="hold"),
+        Index("ix_payments_booking", "client_id", "booking_reference", "created_at", "id"),
+        Index("ix_payments_customer", "customer_id", "created_at", "id"),
         Index("ix_payments_unprojected", "id", postgresql_where=text("version > projected_version")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
-    booking_reference: Mapped[str] = mapped_column(index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    booking_reference: Mapped[str]
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     status: Mapped[str]
     amount_received: Mapped[int] = mapped_column(BigInteger, server_default="0")
     amount_refunded: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    amount_capturable: Mapped[int] = mapped_column(BigInteger, server_default="0")
     disputed: Mapped[bool] = mapped_column(server_default="false")
+    capture_method: Mapped[str] = mapped_column(server_default="automatic")
+    off_session: Mapped[bool] = mapped_column(server_default="false")
+    hold_token: Mapped[str | None]
+    hold_expires_at: Mapped[Instant | None]
+    hold_late: Mapped[str | None]
+    paid_at: Mapped[Instant | None]
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_status: Mapped[str | None]
     stripe_charge_id: Mapped[str | None]

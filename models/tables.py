@@ -3,13 +3,19 @@
 from models.base import Base
 from models.client import ApiKey, Client
 from models.customer import Customer
+from models.endpoint import Endpoint
+from models.flag import Flag
 from models.history import History
 from models.job import Attempt, Job
+from models.ledger import LedgerEntry, LedgerTransaction
+from models.move import Move
 from models.operator_action import OperatorAction
 from models.payment import Payment
 from models.process import Process
 from models.projection import ProjectionEpoch
 from models.queue import Queue
+from models.refund import Refund
+from models.schedule import Schedule
 from models.stripe_event import StripeEventRow
 
 METADATA = Base.metadata
@@ -20,12 +26,19 @@ __all__ = [
     "Attempt",
     "Client",
     "Customer",
+    "Endpoint",
+    "Flag",
     "History",
     "Job",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Move",
     "OperatorAction",
     "Payment",
     "Process",
     "ProjectionEpoch",
     "Queue",
+    "Refund",
+    "Schedule",
     "StripeEventRow",
 ]

@@ -1,0 +1,43 @@
+"""Flags: what an operator should look at, raised once for each thing and kind."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Instant, Recorded, one_of
+
+FLAGS = (
+    "late_payment",  # money came after its seat hold had ended
+    "duplicate_payment",  # a booking has more than one live payment
+    "refunds_above_capture",
+    "ledger_unbalanced",
+    "stuck",  # on the way for longer than anything may be
+    "refund_failed",  # the customer is owed the money again
+)
+
+
+class Flag(Base):
+    """One finding about one thing; it stays when it is cleared.
+
+    Columns of note:
+        subject_id: a payment, refund, booking or job.
+        details: figures and ids; never personal data.
+        cleared_at: when it was seen to hold no more, or an operator put it aside.
+    """
+
+    __tablename__ = "flags"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", FLAGS), name="kind"),
+        UniqueConstraint("kind", "subject_id"),
+        Index("ix_flags_open", "raised_at", "id", postgresql_where=text("cleared_at IS NULL")),
+        Index("ix_flags_subject", "subject_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    subject_id: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    raised_at: Mapped[Recorded]
+    cleared_at: Mapped[Instant | None]
