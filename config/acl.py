@@ -15,7 +15,7 @@ def ingress_acl(keyspace: Keyspace) -> list[str]:
     Redis 7.0 and later, and Valkey, accept them: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
     """
     keys = Keyspace(_literally(keyspace.prefix))
-    journal, rate, views = keys.journal, keys.rate("*"), keys.job_view("*")
+    journal, rate, views = keys.journal, keys.rate("*"), keys.view("*")
     idempotency, api_keys, waiters = keys.idempotency("*"), keys.api_key("*"), keys.waiters("*")
     return [
         "resetkeys",

@@ -55,13 +55,9 @@ class Keyspace:
         """The idempotency record of one (client, route, key), named by its keyed hash."""
         return f"{self.prefix}idem:{scope}"
 
-    def job_view(self, job_id: str) -> str:
-        """The sealed view of a job."""
-        return f"{self.prefix}view:{job_id}"
-
-    def payment_view(self, payment_id: str) -> str:
-        """The sealed view of a payment."""
-        return f"{self.prefix}view:{payment_id}"
+    def view(self, subject_id: str) -> str:
+        """The sealed view of a job, a payment or a refund."""
+        return f"{self.prefix}view:{subject_id}"
 
     def waiters(self, job_id: str) -> str:
         """The expiring stream that wakes those who wait for a job's outcome."""

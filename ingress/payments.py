@@ -62,8 +62,8 @@ def payments(door: Door) -> Blueprint:
                 rate=client.rate,
                 burst=client.burst,
                 views={
-                    door.keyspace.job_view(job_id): job,
-                    door.keyspace.payment_view(payment_id): payment,
+                    door.keyspace.view(job_id): job,
+                    door.keyspace.view(payment_id): payment,
                 },
             ),
         )

@@ -22,7 +22,7 @@ def read_job(door: Door, job_id: str, client_id: str) -> tuple[JobView, str] | N
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
-    key = door.keyspace.job_view(job_id)
+    key = door.keyspace.view(job_id)
     fields = _fields(door, key)
     view = _job(door, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
@@ -35,7 +35,7 @@ def read_payment(door: Door, payment_id: str, client_id: str) -> tuple[PaymentVi
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
-    key = door.keyspace.payment_view(payment_id)
+    key = door.keyspace.view(payment_id)
     fields = _fields(door, key)
     view = _payment(door, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
@@ -48,7 +48,7 @@ def read_both(door: Door, job_id: str, payment_id: str, client_id: str) -> tuple
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened.
     """
-    job_key, payment_key = door.keyspace.job_view(job_id), door.keyspace.payment_view(payment_id)
+    job_key, payment_key = door.keyspace.view(job_id), door.keyspace.view(payment_id)
     replies = door.gate.ask(("HGETALL", job_key), ("HGETALL", payment_key))
     job = _job(door, job_key, fields_of(replies[0]))
     payment = _payment(door, payment_key, fields_of(replies[1]))

@@ -137,7 +137,7 @@ class Reader:
         write(
             self.runtime,
             [
-                Shown(entry.job_id, keyspace.job_view(entry.job_id), epoch, FIRST_PROJECTED, reused_view(entry))
+                Shown(entry.job_id, keyspace.view(entry.job_id), epoch, FIRST_PROJECTED, reused_view(entry))
                 for entry in taken.reused
             ],
             Step.REFUSE,

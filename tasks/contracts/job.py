@@ -65,9 +65,11 @@ class JsonContract:
             ContractError: if the payload is no JSON object or its fields are not this contract's.
         """
         fields = _object(cls.__name__, payload)
-        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # see above
-        if set(fields) != known:
-            odd = ", ".join(sorted(set(fields) ^ known))
+        known = dataclasses.fields(cls)  # type: ignore[arg-type]  # see above
+        # What an older version wrote lacks the fields that came since, which therefore have defaults.
+        needed = {field.name for field in known if field.default is dataclasses.MISSING}
+        odd = ", ".join(sorted((needed - set(fields)) | (set(fields) - {field.name for field in known})))
+        if odd:
             raise ContractError(f"the payload is no {cls.__name__}: missing or unknown fields: {odd}")
         return cls(**fields)
 

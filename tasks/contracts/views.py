@@ -100,3 +100,27 @@ class PaymentView(SealedView):
     decline: Mapping[str, str] | None
     created_at: str
     updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView(SealedView):
+    """A refund as its client may see it.
+
+    Args:
+        job_id: that makes it; None if it was made in Stripe's dashboard.
+        amount: minor units; 0 while it is not known how much is left to be refunded.
+        failure_reason: Stripe's word, if the customer's bank sent it back.
+    """
+
+    id: str
+    client_id: str
+    payment_id: str
+    job_id: str | None
+    status: str
+    amount: int
+    currency: str
+    reason: str | None
+    failure_reason: str | None
+    stripe_refund: str | None
+    created_at: str
+    updated_at: str

@@ -202,11 +202,11 @@ class House:
         self.runtime.redis.delete(f"{self.keyspace.prefix}celery:{queue}")
 
     def job_view(self, job_id: str) -> JobView:
-        key = self.keyspace.job_view(job_id)
+        key = self.keyspace.view(job_id)
         return JobView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
 
     def payment_view(self, payment_id: str) -> PaymentView:
-        key = self.keyspace.payment_view(payment_id)
+        key = self.keyspace.view(payment_id)
         return PaymentView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
 
     def view_fields(self, key: str) -> dict[bytes, bytes]:

@@ -213,7 +213,7 @@ def repairing(stage: Stage) -> Case:
     keyspace = stage.house.keyspace
     stage.house.sql("UPDATE jobs SET projected_version = 0 WHERE id = :id", id=posted.job_id)
     stage.house.sql("UPDATE payments SET projected_version = 0 WHERE id = :id", id=posted.payment_id)
-    stage.house.runtime.redis.delete(keyspace.job_view(posted.job_id), keyspace.payment_view(posted.payment_id))
+    stage.house.runtime.redis.delete(keyspace.view(posted.job_id), keyspace.view(posted.payment_id))
     stage.time.advance(2.0)
     return _dispatcher(stage, posted, ["views"])
 

@@ -66,7 +66,7 @@ def test_it_takes_the_journal_in_publishes_shows_and_gives_a_sign_of_life(house:
         wait_until(lambda: rows(house) == 30, "all is taken in")
         wait_until(lambda: house.depth("payments") == 30, "all is hinted at")
         wait_until(lambda: house.pending() == 0, "all is acknowledged")
-        wait_until(lambda: house.view_fields(house.keyspace.job_view(entries[0].job_id)), "a view is shown")
+        wait_until(lambda: house.view_fields(house.keyspace.view(entries[0].job_id)), "a view is shown")
         assert house.runtime.redis.exists(house.keyspace.dispatcher_pulse)
         assert house.runtime.redis.get(house.keyspace.epoch) == b"1"
         assert process.stop() == 0

@@ -160,7 +160,7 @@ def test_a_script_that_fails_behind_the_journal_entry_is_made_good_by_a_repeat(s
     first = site.post(key="k").json
     for key in site.redis.scan_iter(f"{site.keyspace.prefix}idem:*"):
         site.redis.delete(key)
-    view = site.keyspace.job_view(first["job"]["id"])
+    view = site.keyspace.view(first["job"]["id"])
     site.redis.delete(view)
     site.redis.set(view, "not a hash")
     broken = site.post(key="k")
@@ -186,7 +186,7 @@ def test_an_unchanged_view_is_not_sent_again(site: Site) -> None:
 def project(site: Site, answer: dict[str, Any], state: str, status: str, version: int = 1) -> None:
     """Write newer views as the workers do."""
     job_id, payment_id = answer["job"]["id"], answer["payment"]["id"]
-    job_key, payment_key = site.keyspace.job_view(job_id), site.keyspace.payment_view(payment_id)
+    job_key, payment_key = site.keyspace.view(job_id), site.keyspace.view(payment_id)
     job = JobView(job_id, "site", "payments.create", state, payment_id, 1, None, "a", "b")
     payment = PaymentView(
         payment_id, "site", job_id, status, 4950, 4950, 0, "gbp", "BK", "pi_1", "pi_1_secret_2", None, "a", "b"
@@ -198,7 +198,7 @@ def project(site: Site, answer: dict[str, Any], state: str, status: str, version
 
 def test_a_view_that_cannot_be_opened_is_no_internal_error(site: Site) -> None:
     answer = site.post().json
-    site.redis.hset(site.keyspace.payment_view(answer["payment"]["id"]), "d", b"forged")
+    site.redis.hset(site.keyspace.view(answer["payment"]["id"]), "d", b"forged")
     read = site.get(answer["payment"]["links"]["self"])
     assert (read.status_code, read.json["code"]) == (503, "view_unavailable")
     assert json.loads(read.data)["request_id"] == read.headers["X-Request-Id"]

@@ -102,7 +102,7 @@ def test_a_cancelled_job_is_over_within_two_seconds_and_was_never_asked_for(
     with shop.runtime.transaction(Step.PUBLISH) as session:
         assert cancel(session, [entry.job_id], ADA) == {entry.job_id: "ready"}
     wait_until(lambda: shop.job(entry.job_id)["state"] == "cancelled", "it is cancelled", within_s=EFFECTIVE_S)
-    view = shop.keyspace.payment_view(entry.subject_id)
+    view = shop.keyspace.view(entry.subject_id)
     wait_until(
         lambda: shop.view_fields(view) and shop.payment_view(entry.subject_id).status == "canceled",
         "its payment is seen to be canceled",

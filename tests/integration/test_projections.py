@@ -34,7 +34,7 @@ def view(job_id: str, state: str) -> JobView:
 
 
 def show(house: House, state: str, epoch: int, version: int, job_id: str = "job_1") -> int:
-    key = house.keyspace.job_view(job_id)
+    key = house.keyspace.view(job_id)
     return write(house.runtime, [Shown(job_id, key, epoch, version, view(job_id, state))], Step.VIEWS)
 
 
@@ -79,7 +79,7 @@ def test_projectors_at_once_leave_the_newest_view(house: House) -> None:
 
 def test_views_do_not_live_for_ever(house: House) -> None:
     show(house, "done", 1, 1)
-    ttl: Any = house.runtime.redis.ttl(house.keyspace.job_view("job_1"))
+    ttl: Any = house.runtime.redis.ttl(house.keyspace.view("job_1"))
     assert 0 < ttl <= house.runtime.settings.view_seconds
 
 
@@ -146,7 +146,7 @@ def without_redis(house: House) -> Any:
 def test_while_redis_is_away_jobs_go_on_and_their_views_are_repaired_afterwards(house: House) -> None:
     job_id, payment_id = taken(house)
     assert house.create(job_id, without_redis(house)).state == "waiting"
-    assert house.view_fields(house.keyspace.job_view(job_id)) == {}
+    assert house.view_fields(house.keyspace.view(job_id)) == {}
     settled(house)
     assert repair_views(house.runtime) == 2
     assert house.job_view(job_id).state == "waiting"
@@ -179,7 +179,7 @@ def test_what_nobody_may_ask_for_is_never_shown(house: House) -> None:
     house.handle(entry.job_id)
     settled(house)
     assert repair_views(house.runtime) == 0
-    assert house.view_fields(house.keyspace.job_view(entry.job_id)) == {}
+    assert house.view_fields(house.keyspace.view(entry.job_id)) == {}
 
 
 def test_a_redis_that_forgot_everything_is_filled_anew(house: House) -> None:
@@ -251,7 +251,7 @@ def test_noting_a_version_waits_for_no_row_that_another_holds(house: House) -> N
         done = threading.Event()
 
         def show_both() -> None:
-            project(house.runtime, job_ids=[], payment_ids=ids)
+            project(house.runtime, ids)
             done.set()
 
         thread = threading.Thread(target=show_both)
@@ -268,7 +268,7 @@ def test_a_slow_projector_does_not_take_back_what_a_faster_one_noted(house: Hous
     house.create(job_id)
     house.sql("UPDATE jobs SET version = 9, projected_version = 9")
     with house.runtime.transaction(Step.NOTE) as session:
-        key = house.keyspace.job_view(job_id)
+        key = house.keyspace.view(job_id)
         _note(session, "jobs", [Shown(job_id, key, 1, 4, view(job_id, "done"))])
     assert house.job(job_id)["projected_version"] == 9
 
@@ -331,8 +331,8 @@ def test_nothing_personal_or_secret_is_readable_in_redis_or_postgresql(
 
 def test_a_view_put_in_anothers_place_is_not_believed(house: House) -> None:
     show(house, "done", 1, 1)
-    stolen: Any = house.view_fields(house.keyspace.job_view("job_1"))
-    house.runtime.redis.hset(house.keyspace.job_view("job_2"), mapping=stolen)
+    stolen: Any = house.view_fields(house.keyspace.view("job_1"))
+    house.runtime.redis.hset(house.keyspace.view("job_2"), mapping=stolen)
     with pytest.raises(SealBrokenError, match="cannot be opened"):
         house.job_view("job_2")
 

@@ -223,7 +223,7 @@ def _was_made(world: World, sight: Sight, job: Row) -> Iterator[str]:
 def _views_are_true(world: World, sight: Sight) -> Iterator[str]:
     rows = {**sight.jobs, **sight.payments}
     for name in world.requests.subjects():
-        shown = sight.views.get(world.keyspace.job_view(name))
+        shown = sight.views.get(world.keyspace.view(name))
         row = rows.get(name)
         if row is not None and shown is not None and shown != (sight.epoch, row["version"]):
             yield f"{name} is shown as of {shown} and is at {(sight.epoch, row['version'])}"

@@ -75,8 +75,8 @@ class Requests:
         job_id = identity.job_id(ring, CLIENT, ROUTE, key, fingerprint)
         job, payment = _first(self.door, contract, job_id, CLIENT)
         views = {
-            self.door.keyspace.job_view(job_id): job,
-            self.door.keyspace.payment_view(contract.payment_id): payment,
+            self.door.keyspace.view(job_id): job,
+            self.door.keyspace.view(contract.payment_id): payment,
         }
         self._accept(
             Submission(

@@ -85,7 +85,7 @@ def read_views(redis: Redis, keyspace: Keyspace, subjects: list[str]) -> dict[st
     """Look at the views in Redis."""
     if not subjects:
         return {}
-    keys = [keyspace.job_view(subject) for subject in subjects]
+    keys = [keyspace.view(subject) for subject in subjects]
     with redis.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.hmget(key, "e", "v")

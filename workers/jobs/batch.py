@@ -57,11 +57,7 @@ def _settle(runtime: Runtime, jobs: Sequence[JobRow], service: BatchService[C]) 
             return [_put_aside(runtime, jobs[0], error)]
         half = len(jobs) // 2
         return _settle(runtime, jobs[:half], service) + _settle(runtime, jobs[half:], service)
-    project(
-        runtime,
-        job_ids=[],
-        payment_ids=sorted({payment_id for outcome in outcomes for payment_id in outcome.touched}),
-    )
+    project(runtime, {touched for outcome in outcomes for touched in outcome.touched})
     return [Result(job.id, outcome.state, outcome.reason) for job, outcome in zip(jobs, outcomes, strict=True)]
 
 

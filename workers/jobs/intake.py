@@ -114,6 +114,10 @@ WITH known AS (
     UPDATE jobs SET projected_version = 0 FROM known WHERE jobs.id = known.id RETURNING subject_id
 ), theirs AS (
     SELECT id FROM payments WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
+), paid_back AS (
+    SELECT id FROM refunds WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
+), refunds_again AS (
+    UPDATE refunds SET projected_version = 0 FROM paid_back WHERE refunds.id = paid_back.id
 )
 UPDATE payments SET projected_version = 0 FROM theirs WHERE payments.id = theirs.id
 """)

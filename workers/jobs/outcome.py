@@ -31,7 +31,7 @@ class Outcome:
         verdict: for the dead: whether a replay is safe.
         counts: False for a snooze, which is no attempt.
         request_id: Stripe's, of the last call.
-        touched: payments besides the job's own subject whose views must follow.
+        touched: payments and refunds besides the job's own subject whose views must follow.
     """
 
     state: str

@@ -104,7 +104,7 @@ def _conclude(attempt: Attempt, service: Service[C], contract: C | None, outcome
         _write(runtime, job, service, None, outcome)
     LOG.info("job is %s after attempt %d", outcome.state, job.fence, extra={"kind": job.kind, "state": outcome.state})
     shown = [job.id] if service.contract.KIND.shown else []
-    project(runtime, job_ids=shown, payment_ids=[job.subject_id, *outcome.touched])
+    project(runtime, [*shown, job.subject_id, *outcome.touched])
     return Result(job.id, outcome.state, outcome.reason)
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.keyring import Keyring
 from models.job import Job
 from tasks.contracts.views import JobView
 from workers.projections.instants import rfc3339
 
 
-def read_job_views(session: Session, job_ids: Sequence[str]) -> list[tuple[int, JobView]]:
+def read_job_views(session: Session, _ring: Keyring, job_ids: Sequence[str]) -> list[tuple[int, JobView]]:
     """Return version and view of each job that exists."""
     rows = session.execute(
         select(

@@ -4,7 +4,7 @@ Failing is harmless: the dispatcher projects whatever is newer than its `project
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from config.errors import DatabaseAwayError
 from tasks.contracts.steps import Step
-from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
-from workers.projections.job_views import read_job_views
-from workers.projections.payment_views import read_payment_views
+from tasks.contracts.views import FINAL_JOB_STATES, JobView
+from workers.projections.nouns import NOUNS, Noun, View, by_noun
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.projections")
@@ -25,16 +24,16 @@ WAITERS_SECONDS = 60  # a wait lasts ten seconds at most; later comers read the 
 # GREATEST keeps a slow projector from taking back what a faster one has noted. A row that another holds is passed over:
 # waiting for rows in any order would be a deadlock one day, and a note that is missing costs one projection more.
 _NOTE = {
-    table: text(f"""
+    noun: text(f"""
 WITH noted AS (
-    SELECT {table}.id, shown.version FROM {table}
-    JOIN unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS shown (id, version) ON shown.id = {table}.id
-    FOR NO KEY UPDATE OF {table} SKIP LOCKED
+    SELECT {noun.table}.id, shown.version FROM {noun.table}
+    JOIN unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS shown (id, version) ON shown.id = {noun.table}.id
+    FOR NO KEY UPDATE OF {noun.table} SKIP LOCKED
 )
-UPDATE {table} SET projected_version = GREATEST(projected_version, noted.version)
-FROM noted WHERE {table}.id = noted.id
+UPDATE {noun.table} SET projected_version = GREATEST(projected_version, noted.version)
+FROM noted WHERE {noun.table}.id = noted.id
 """)  # noqa: S608 - built of constants
-    for table in ("jobs", "payments")
+    for noun in NOUNS
 }
 
 
@@ -46,34 +45,34 @@ class Shown:
     key: str
     epoch: int
     version: int
-    view: JobView | PaymentView
+    view: View
 
 
-def project(runtime: Runtime, *, job_ids: Sequence[str], payment_ids: Sequence[str]) -> int:
-    """Show jobs and payments as they are now, wake those who wait, and return how many views were newer.
+def project(runtime: Runtime, ids: Iterable[str]) -> int:
+    """Show jobs, payments and refunds as they are now, wake those who wait, and return how many views were newer.
 
-    Ids that are none of ours are passed over. Redis or PostgreSQL being away is logged, never raised.
+    Ids of what is not shown are passed over. Redis or PostgreSQL being away is logged, never raised.
     """
+    wanted = by_noun(ids)
     try:
         with runtime.reading() as session:
-            shown = _read(session, runtime, job_ids, payment_ids)
-        written = write(runtime, shown, Step.VIEWS)
+            epoch = current_epoch(session)
+            shown = {noun: _read(session, runtime, noun, names, epoch) for noun, names in wanted.items()}
+        written = write(runtime, [view for views in shown.values() for view in views], Step.VIEWS)
         with runtime.transaction(Step.NOTE) as session:
-            _note(session, "jobs", [view for view in shown if isinstance(view.view, JobView)])
-            _note(session, "payments", [view for view in shown if isinstance(view.view, PaymentView)])
+            for noun, views in shown.items():
+                _note(session, noun, views)
     except (RedisError, DatabaseAwayError) as error:
         LOG.warning("views not written now, the dispatcher will: %s", type(error).__name__)
         return 0
     return written
 
 
-def _read(session: Session, runtime: Runtime, job_ids: Sequence[str], payment_ids: Sequence[str]) -> list[Shown]:
-    keyspace = runtime.settings.redis.keyspace
-    epoch = current_epoch(session)
-    payments = read_payment_views(session, runtime.settings.encryption_keys, payment_ids) if payment_ids else []
-    jobs = read_job_views(session, job_ids) if job_ids else []
-    return [Shown(view.id, keyspace.payment_view(view.id), epoch, version, view) for version, view in payments] + [
-        Shown(view.id, keyspace.job_view(view.id), epoch, version, view) for version, view in jobs
+def _read(session: Session, runtime: Runtime, noun: Noun, ids: Sequence[str], epoch: int) -> list[Shown]:
+    settings = runtime.settings
+    return [
+        Shown(view.id, settings.redis.keyspace.view(view.id), epoch, version, view)
+        for version, view in noun.read(session, settings.encryption_keys, ids)
     ]
 
 
@@ -105,7 +104,7 @@ def write(runtime: Runtime, shown: Sequence[Shown], step: Step) -> int:
         return int(script(keys=[view.key for view in shown] + woken, args=arguments))
 
 
-def _note(session: Session, table: str, shown: Sequence[Shown]) -> None:
+def _note(session: Session, noun: Noun, shown: Sequence[Shown]) -> None:
     if shown:
         parameters = {"ids": [view.id for view in shown], "versions": [view.version for view in shown]}
-        session.execute(_NOTE[table], parameters)
+        session.execute(_NOTE[noun], parameters)

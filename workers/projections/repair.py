@@ -8,23 +8,26 @@ from sqlalchemy import text
 from config.errors import KeyringError, SealBrokenError
 from tasks.contracts.steps import Step
 from workers.projections.api_keys import project_all
+from workers.projections.nouns import NOUNS
 from workers.projections.projector import current_epoch, project
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.projections")
+SEALED = "pay_"  # only payments hold secrets that are opened to be shown
 REPAIR_BATCH = 500  # rows of a table that are read, sealed and written together
 REPAIR_ROUNDS = 10  # batches at a time, so that a long repair does not starve the rest
 STEP = 2_000  # rows that are marked in one transaction
 # A worker shows its own commit within milliseconds; only what it could not show is left for the dispatcher.
 WORKER_SECONDS = 1.0
 
+TABLES = tuple(noun.table for noun in NOUNS)
 _BEHIND = {
     table: text(f"""
 SELECT id FROM {table} WHERE version > projected_version
     AND updated_at < clock_timestamp() - make_interval(secs => :grace)
     ORDER BY updated_at DESC LIMIT :most
 """)  # noqa: S608 - built of constants
-    for table in ("jobs", "payments")
+    for table in TABLES
 }
 # By the primary key and in steps that commit, so that a large table costs neither the statement's time limit nor locks
 # that workers wait for.
@@ -42,7 +45,7 @@ WITH step AS (
 )
 SELECT max(id) FROM step
 """)  # noqa: S608 - built of constants
-    for table in ("jobs", "payments")
+    for table in TABLES
 }
 
 
@@ -52,25 +55,27 @@ def repair_views(runtime: Runtime) -> int:
     written = 0
     for _ in range(REPAIR_ROUNDS):
         with runtime.reading() as session:
-            jobs = list(session.scalars(_BEHIND["jobs"], parameters))
-            payments = list(session.scalars(_BEHIND["payments"], parameters))
-        round_written = _show(runtime, jobs, payments) if jobs or payments else 0
+            behind = {table: list(session.scalars(_BEHIND[table], parameters)) for table in TABLES}
+        ids = [name for names in behind.values() for name in names]
+        round_written = _show(runtime, ids) if ids else 0
         written += round_written
-        if round_written == 0 or max(len(jobs), len(payments)) < REPAIR_BATCH:
+        if round_written == 0 or max(map(len, behind.values())) < REPAIR_BATCH:
             break
     return written
 
 
-def _show(runtime: Runtime, jobs: Sequence[str], payments: Sequence[str]) -> int:
+def _show(runtime: Runtime, ids: Sequence[str]) -> int:
     """Show all but the payments whose secrets can't be opened: these must not keep the others from being shown."""
     try:
-        return project(runtime, job_ids=jobs, payment_ids=payments)
+        return project(runtime, ids)
     except (SealBrokenError, KeyringError) as error:
+        payments = [name for name in ids if name.startswith(SEALED)]
+        others = [name for name in ids if not name.startswith(SEALED)]
         if len(payments) == 1:
             LOG.error("payment %s can't be shown: %s", payments[0], error)  # noqa: TRY400 - the trace tells nothing
-            return project(runtime, job_ids=jobs, payment_ids=[])
+            return project(runtime, others)
         half = len(payments) // 2
-        return _show(runtime, jobs, payments[:half]) + _show(runtime, [], payments[half:])
+        return _show(runtime, [*others, *payments[:half]]) + _show(runtime, payments[half:])
 
 
 def repair_forgotten(runtime: Runtime) -> bool:
@@ -87,7 +92,7 @@ def repair_forgotten(runtime: Runtime) -> bool:
         if shown is not None and int(shown) == epoch:
             return False
     repair_api_keys(runtime)
-    for table in ("payments", "jobs"):
+    for table in TABLES:
         _mark_all_behind(runtime, table)
     with Step.EPOCH:
         runtime.redis.set(key, epoch)

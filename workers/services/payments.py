@@ -22,8 +22,9 @@ from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services import customers
 from workers.services.customers import KnownCustomer
+from workers.services.moves import Source, move
 from workers.services.refreshes import ask_for_refresh
-from workers.services.stripe_objects import Source, Verdict, apply_payment_intent, locked, move
+from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
 
 VERB = "create"
 # What a job that is not done means for its payment.
@@ -104,7 +105,7 @@ def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
         job = attempt.job
         customer = _remember(session, attempt.runtime, job, request, status="processing")
         if job.stopped_for is None and job.fence > 1:
-            _reopen(session, job, request.payment_id)
+            _reopen(session, attempt.runtime, job, request.payment_id)
         if job.intent is None and job.stopped_for is None:
             attempt.intend(
                 session, operation_name(request.payment_id, VERB, job.intent_generation), job.intent_generation
@@ -112,11 +113,11 @@ def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
         return customer
 
 
-def _reopen(session: Session, job: JobRow, payment_id: str) -> None:
+def _reopen(session: Session, runtime: Runtime, job: JobRow, payment_id: str) -> None:
     """Let a payment whose dead job is replayed be `failed` no more: from now on money may move."""
     payment = locked(session, payment_id)
     if payment.status == "failed" and payment.stripe_id is None:
-        move(session, payment, "processing", Source("job", payment.created_at, job.id))
+        move(session, runtime, payment, "processing", Source("job", payment.created_at, job.id))
 
 
 def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment, *, status: str) -> KnownCustomer:
@@ -232,7 +233,7 @@ def _record(session: Session, runtime: Runtime, payment_id: str, made: _Made) ->
     # A replayed answer shows the object as it was when it was made.
     as_of = answer.value.created if answer.replayed else answer.as_of
     source = Source(made.source, as_of, answer.request_id)
-    verdict = apply_payment_intent(session, runtime.settings.encryption_keys, payment, answer.value, source)
+    verdict = apply_payment_intent(session, runtime, payment, answer.value, source)
     if verdict is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=payment.job_id, request_id="")
 
@@ -248,4 +249,4 @@ def settle_create(session: Session, runtime: Runtime, job: JobRow, request: Crea
     payment = locked(session, request.payment_id)
     if payment.stripe_id is None and payment.status in _UNMADE and payment.status != status:
         as_of = payment.created_at
-        move(session, payment, status, Source("job", as_of, outcome.request_id or job.id))
+        move(session, runtime, payment, status, Source("job", as_of, outcome.request_id or job.id))

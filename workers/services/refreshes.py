@@ -11,7 +11,8 @@ from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
-from workers.services.stripe_objects import Source, apply_payment_intent, locked
+from workers.services.moves import Source
+from workers.services.stripe_objects import apply_payment_intent, locked
 
 # Stripe's clock tells seconds: after this long, what happened in the same second is over, and often cleared up.
 SETTLE_SECONDS = 1.2
@@ -48,8 +49,7 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         source = Source("fetch", answer.as_of, answer.request_id)
         # What was heard while the answer was on its way may be newer than the answer.
         undisturbed = payment.version == version
-        ring = runtime.settings.encryption_keys
-        apply_payment_intent(session, ring, payment, answer.value, source, authoritative=undisturbed)
+        apply_payment_intent(session, runtime, payment, answer.value, source, authoritative=undisturbed)
         payment.dirty = not undisturbed
         if not undisturbed:
             slot = f"{attempt.job.id}/{attempt.job.fence}"

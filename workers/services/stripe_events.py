@@ -20,8 +20,9 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
+from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
-from workers.services.stripe_objects import Source, Verdict, apply_charge, apply_payment_intent, mark_dirty
+from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
 
 APPLIED_FAMILIES = ("payment_intent.", "charge.")
 
@@ -157,9 +158,9 @@ def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Pay
     match event.fields.get("object"):
         case "payment_intent":
             snapshot = payment_intent_snapshot(event.fields)
-            return apply_payment_intent(session, runtime.settings.encryption_keys, payment, snapshot, source)
+            return apply_payment_intent(session, runtime, payment, snapshot, source)
         case "charge":
-            return apply_charge(session, payment, charge_snapshot(event.fields), source)
+            return apply_charge(session, runtime, payment, charge_snapshot(event.fields), source)
         case _:
             # A refund's or dispute's event tells of its charge only in part: fetch what became of it.
             mark_dirty(payment)

@@ -5,20 +5,18 @@ as they are; an older one adds nothing; one from the same second that differs is
 and fetched once. Only a fetch makes it clean again, whatever else is heard meanwhile.
 """
 
-import datetime as dt
 import logging
-from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from config.keyring import Keyring
 from models.encrypted import encrypt
-from models.history import History
-from models.payment import PAYMENT_MOVES, Payment
+from models.payment import Payment
 from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
 from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
+from workers.runtime import Runtime
+from workers.services.moves import Source, move
 
 LOG = logging.getLogger("tollgate.stripe_objects")
 
@@ -31,18 +29,9 @@ class Verdict(Enum):
     AMBIGUOUS = "ambiguous"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who brought a snapshot, how new it is by Stripe's clock (UTC), and the evidence for it."""
-
-    name: str
-    as_of: dt.datetime
-    evidence: str | None
-
-
 def apply_payment_intent(
     session: Session,
-    ring: Keyring,
+    runtime: Runtime,
     payment: Payment,
     snapshot: PaymentIntentSnapshot,
     source: Source,
@@ -53,7 +42,7 @@ def apply_payment_intent(
 
     Args:
         session: the caller's transaction.
-        ring: seals the client secret.
+        runtime: its keys seal the client secret.
         payment: the locked row.
         snapshot: the PaymentIntent.
         source: who brought it.
@@ -80,8 +69,10 @@ def apply_payment_intent(
     if snapshot.disputed is not None:
         payment.disputed = snapshot.disputed
     if snapshot.client_secret is not None and payment.client_secret is None:
-        payment.client_secret = encrypt(ring, "payments", "client_secret", payment.id, snapshot.client_secret)
-    restate(session, payment, source)
+        payment.client_secret = encrypt(
+            runtime.settings.encryption_keys, "payments", "client_secret", payment.id, snapshot.client_secret
+        )
+    restate(session, runtime, payment, source)
     return Verdict.TAKEN
 
 
@@ -97,7 +88,9 @@ def _judge(payment: Payment, snapshot: PaymentIntentSnapshot, source: Source, *,
     return Verdict.NOTHING_NEW if same else Verdict.AMBIGUOUS
 
 
-def apply_charge(session: Session, payment: Payment, charge: ChargeSnapshot, source: Source) -> Verdict:
+def apply_charge(
+    session: Session, runtime: Runtime, payment: Payment, charge: ChargeSnapshot, source: Source
+) -> Verdict:
     """Apply a charge to its payment, whose row the caller has locked.
 
     What a charge tells of money only ever grows, so it is taken in any order. What it tells of the PaymentIntent's
@@ -109,7 +102,7 @@ def apply_charge(session: Session, payment: Payment, charge: ChargeSnapshot, sou
         payment.amount_received = max(payment.amount_received, charge.amount_captured)
         payment.amount_refunded = max(payment.amount_refunded, charge.amount_refunded)
         payment.disputed = payment.disputed or charge.disputed
-        restate(session, payment, source)
+        restate(session, runtime, payment, source)
         return Verdict.TAKEN
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
@@ -128,7 +121,7 @@ def mark_dirty(payment: Payment) -> None:
     payment.version += 1
 
 
-def restate(session: Session, payment: Payment, source: Source) -> None:
+def restate(session: Session, runtime: Runtime, payment: Payment, source: Source) -> None:
     """Bring the payment's status in line with its facts, and write the move into history."""
     if payment.stripe_status is None or not session.is_modified(payment):
         return
@@ -139,29 +132,7 @@ def restate(session: Session, payment: Payment, source: Source) -> None:
         payment.amount_refunded,
         disputed=payment.disputed,
     )
-    move(session, payment, status_from(facts), source)
-
-
-def move(session: Session, payment: Payment, status: str, source: Source) -> None:
-    """Move a payment to a status, write history, and let its view follow.
-
-    Raises:
-        IllegalMoveError: if the status may not follow the present one.
-    """
-    if status != payment.status:
-        PAYMENT_MOVES.check(payment.id, payment.status, status)
-        session.add(
-            History(
-                noun="payment",
-                subject_id=payment.id,
-                old=payment.status,
-                new=status,
-                source=source.name,
-                evidence=source.evidence,
-            )
-        )
-        payment.status = status
-    payment.version += 1
+    move(session, runtime, payment, status_from(facts), source)
 
 
 def locked(session: Session, payment_id: str) -> Payment:

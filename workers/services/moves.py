@@ -1,0 +1,43 @@
+"""Moves: the one way in which a payment or refund changes its status."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from models.history import History
+from models.payment import PAYMENT_MOVES, Payment
+from models.refund import REFUND_MOVES, Refund
+from workers.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who brought a change, how new it is by Stripe's clock (UTC), and the evidence for it."""
+
+    name: str
+    as_of: dt.datetime
+    evidence: str | None
+
+
+def move(session: Session, _runtime: Runtime, row: Payment | Refund, status: str, source: Source) -> None:
+    """Move a payment or refund to a status, write history, and let its view follow.
+
+    The caller has locked the row. Staying is no move, but the view follows all the same.
+
+    Raises:
+        IllegalMoveError: if the status may not follow the present one.
+    """
+    moves = PAYMENT_MOVES if isinstance(row, Payment) else REFUND_MOVES
+    if status != row.status:
+        moves.check(row.id, row.status, status)
+        note(session, moves.noun, row.id, old=row.status, new=status, source=source)
+        row.status = status
+    row.version += 1
+
+
+def note(session: Session, noun: str, subject_id: str, *, old: str | None, new: str, source: Source) -> None:
+    """Write one line of history; `old` is None for the first status."""
+    session.add(
+        History(noun=noun, subject_id=subject_id, old=old, new=new, source=source.name, evidence=source.evidence)
+    )
