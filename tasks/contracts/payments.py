@@ -17,6 +17,13 @@ class CreatePayment(JsonContract):
         payment_id: ours, derived from client, route and idempotency key.
         amount: in the currency's minor units (pence for GBP).
         currency: ISO 4217, lower case as Stripe writes it.
+        capture_method: `automatic`, or `manual`: the card's bank holds the amount until a capture.
+        save_card: keep the card at Stripe for later charges while the customer is away.
+        off_session: charge the customer's saved card now; they are not there.
+        receipt: Stripe sends a receipt to the customer's address.
+        hold…: the seats that are kept until then (RFC 3339, UTC), and whether money that comes later confirms the
+            booking or is refunded.
+        on_duplicate: `refuse` or `flag` a second live payment for the booking.
     """
 
     KIND: ClassVar[Kind] = Kind("payments.create", queues.PAYMENTS, max_age=CREATE_PAYMENT_AGE)
@@ -31,6 +38,14 @@ class CreatePayment(JsonContract):
     metadata: Mapping[str, str]
     shopper_ip: str
     shopper_user_agent: str
+    capture_method: str = "automatic"
+    save_card: bool = False
+    off_session: bool = False
+    receipt: bool = False
+    hold_token: str | None = None
+    hold_expires_at: str | None = None
+    hold_late: str | None = None
+    on_duplicate: str = "flag"
 
 
 @dataclass(frozen=True, slots=True)
