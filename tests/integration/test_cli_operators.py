@@ -41,7 +41,7 @@ def accepted(house: House) -> str:
 
 def dead(house: House, number: int = 1, verdict: str = "safe_to_replay") -> list[str]:
     ids = [accepted(house) for _ in range(number)]
-    house.sql(
+    house.force(
         "UPDATE jobs SET state = 'dead', verdict = :verdict, finished_at = clock_timestamp(), attempts = 7,"
         ' first_error = \'{"type": "StripeError", "message": "at first"}\','
         ' last_error = \'{"type": "GaveUp", "message": "at last"}\' WHERE id = ANY(:ids)',
@@ -178,7 +178,7 @@ def test_jobs_are_listed_by_state_queue_kind_and_subject(house: House, run: Run)
     entry = payment_entry()
     house.take_in(entry)
     other = accepted(house)
-    house.sql("UPDATE jobs SET state = 'done' WHERE id = :id", id=other)
+    house.force("UPDATE jobs SET state = 'done' WHERE id = :id", id=other)
     assert [job["id"] for job in run("jobs", "list", "--state", "done", "--json").json] == [other]
     assert [job["id"] for job in run("jobs", "list", "--subject", entry.subject_id, "--json").json] == [entry.job_id]
     assert entry.job_id in run("jobs", "list", "--queue", "payments", "--kind", "payments.create").out
@@ -191,7 +191,7 @@ def test_a_job_that_is_not_there_is_said_to_be_so(run: Run) -> None:
 
 def test_cancelling_names_what_it_was_and_refuses_what_is_over(house: House, run: Run) -> None:
     job_id, over = accepted(house), accepted(house)
-    house.sql("UPDATE jobs SET state = 'done' WHERE id = :id", id=over)
+    house.force("UPDATE jobs SET state = 'done' WHERE id = :id", id=over)
     assert run("jobs", "cancel", job_id, *WHY, "--dry-run").out == f"{job_id}  would be cancelled; it was ready\n"
     assert house.job(job_id)["cancel_asked_at"] is None
     ran = run("jobs", "cancel", job_id, over, "job_none", *WHY)

@@ -102,7 +102,7 @@ def test_a_job_whose_time_has_not_come_is_not_claimed(house: House) -> None:
 @pytest.mark.parametrize("state", ["done", "refused", "dead", "cancelled"])
 def test_a_job_that_is_over_is_not_claimed_and_its_state_is_told_again(house: House, state: str) -> None:
     job_id, _ = taken(house)
-    house.sql("UPDATE jobs SET state = :state", state=state)
+    house.force("UPDATE jobs SET state = :state", state=state)
     result = run(house, job_id, raising(AssertionError("must not run")))
     assert (result.state, house.job(job_id)["fence"]) == (state, 0)
 
@@ -562,7 +562,7 @@ def test_a_job_of_a_batch_that_is_too_old_is_dead_while_the_others_go_on(house: 
 
 def test_a_batch_of_nothing_but_old_hints_does_nothing(house: House) -> None:
     job_id, _ = taken(house)
-    house.sql("UPDATE jobs SET state = 'done'")
+    house.force("UPDATE jobs SET state = 'done'")
     assert batch(house, [job_id, "job_none"], lambda _: done(lambda session: None)) == {}  # noqa: ARG005 - as above
 
 

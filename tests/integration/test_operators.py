@@ -64,7 +64,7 @@ def found(house: House, **wanted: Any) -> list[str]:
 
 def kill(house: House, job_id: str, verdict: str | None = "safe_to_replay") -> None:
     """Let a job be dead."""
-    house.sql(
+    house.force(
         "UPDATE jobs SET state = 'dead', verdict = :verdict, finished_at = clock_timestamp(), lease_until = NULL,"
         ' last_error = \'{"type": "GaveUp", "message": "100%_sure"}\' WHERE id = :id',
         verdict=verdict,
@@ -296,7 +296,7 @@ def test_an_event_that_was_taken_in_late_is_cancelled_like_any_other(house: Hous
 @pytest.mark.parametrize("state", ["done", "refused", "dead", "cancelled"])
 def test_what_is_over_cannot_be_cancelled(house: House, state: str) -> None:
     job_id, _ = accepted(house)
-    house.sql("UPDATE jobs SET state = :state", state=state)
+    house.force("UPDATE jobs SET state = :state", state=state)
     assert cancelled(house, job_id, "job_none") == {}
     assert actions(house) == []
 
@@ -383,7 +383,7 @@ def test_only_what_is_dead_is_replayed_or_discarded(house: House, state: str) ->
     if state == "running":
         house.claim(job_id)
     else:
-        house.sql("UPDATE jobs SET state = :state", state=state)
+        house.force("UPDATE jobs SET state = :state", state=state)
     assert replayed(house, job_id) == {}
     with house.runtime.transaction(Step.PUBLISH) as session:
         assert dead.discard(session, [job_id], ADA) == []

@@ -493,8 +493,8 @@ def taken_in_late(shop: House, job_id: str, hours: float) -> None:
 def test_a_job_that_a_restore_brought_back_is_looked_up_before_it_is_asked_for(shop: House, stripe: Simulator) -> None:
     job_id, payment_id = accepted(shop)
     assert shop.create(job_id).state == "done"
-    shop.sql("UPDATE payments SET stripe_id = NULL, stripe_status = NULL")
-    shop.sql(
+    shop.force("UPDATE payments SET stripe_id = NULL, stripe_status = NULL")
+    shop.force(
         "UPDATE jobs SET state = 'ready', intent = NULL, intent_at = NULL, finished_at = NULL, published_at = NULL"
     )
     taken_in_late(shop, job_id, 2.0)
@@ -518,8 +518,8 @@ def test_a_job_that_a_restore_set_back_is_cancelled_only_after_a_look(shop: Hous
     """Its row was there before the restore, as it was before anything was asked."""
     job_id, payment_id = accepted(shop)
     assert shop.create(job_id).state == "done"
-    shop.sql("UPDATE payments SET stripe_id = NULL, stripe_status = NULL, status = 'processing'")
-    shop.sql(
+    shop.force("UPDATE payments SET stripe_id = NULL, stripe_status = NULL, status = 'processing'")
+    shop.force(
         "UPDATE jobs SET state = 'ready', intent = NULL, intent_at = NULL, finished_at = NULL, published_at = NULL,"
         " cancel_asked_at = clock_timestamp()"
     )

@@ -21,11 +21,13 @@ from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import event
 from tests.polling import wait_until
 from workers.projections import repair
+from workers.projections.nouns import NOUNS
 from workers.projections.projector import Shown, _note, project, write
 from workers.projections.repair import repair_forgotten, repair_views
 from workers.redis_client import create_redis
 
 pytestmark = pytest.mark.servers
+[JOBS] = [noun for noun in NOUNS if noun.table == "jobs"]
 CANARIES = (b"Ada", b"canary", b"203.0.113", b"Mozilla", b"First aid", b"first-aid", b"BK-2026", b"_secret_", b"4950")
 
 
@@ -269,7 +271,7 @@ def test_a_slow_projector_does_not_take_back_what_a_faster_one_noted(house: Hous
     house.sql("UPDATE jobs SET version = 9, projected_version = 9")
     with house.runtime.transaction(Step.NOTE) as session:
         key = house.keyspace.view(job_id)
-        _note(session, "jobs", [Shown(job_id, key, 1, 4, view(job_id, "done"))])
+        _note(session, JOBS, [Shown(job_id, key, 1, 4, view(job_id, "done"))])
     assert house.job(job_id)["projected_version"] == 9
 
 

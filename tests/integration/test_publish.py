@@ -89,7 +89,7 @@ def test_a_job_whose_time_has_not_come_is_not_published(house: House) -> None:
 @pytest.mark.parametrize("state", ["done", "refused", "dead", "cancelled"])
 def test_a_job_that_is_over_is_not_published(house: House, state: str) -> None:
     taken(house, 1)
-    house.sql("UPDATE jobs SET state = :state", state=state)
+    house.force("UPDATE jobs SET state = :state", state=state)
     assert due(house) == []
 
 

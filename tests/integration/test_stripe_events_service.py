@@ -350,7 +350,7 @@ def test_what_is_no_event_is_dead_with_its_reason(house: House, body: bytes) -> 
 
 def test_an_event_that_cannot_be_applied_is_put_aside_while_the_others_of_its_batch_go_on(house: House) -> None:
     payments = [under_way(house) for _ in range(7)]
-    house.sql("UPDATE payments SET status = 'refunded' WHERE id = :id", id=payments[3].id)
+    house.force("UPDATE payments SET status = 'refunded' WHERE id = :id", id=payments[3].id)
     bodies = [event("payment_intent.succeeded", each.pi("succeeded"), 5) for each in payments]
     bodies[3] = event("payment_intent.requires_action", payments[3].pi("requires_action"), 5)
     assert deliver(house, *bodies) == ["done"] * 3 + ["waiting"] + ["done"] * 3

@@ -170,7 +170,9 @@ DECLARE
     old_state text := to_jsonb(OLD) ->> TG_ARGV[1];
     new_state text := to_jsonb(NEW) ->> TG_ARGV[1];
 BEGIN
-    IF NOT EXISTS (SELECT FROM moves WHERE noun = TG_ARGV[0] AND old = old_state AND new = new_state) THEN
+    IF NOT EXISTS (
+        SELECT FROM moves WHERE moves.noun = TG_ARGV[0] AND moves.old = old_state AND moves.new = new_state
+    ) THEN
         RAISE EXCEPTION '% % is % and cannot become %', TG_ARGV[0], OLD.id, old_state, new_state
             USING ERRCODE = 'check_violation';
     END IF;
