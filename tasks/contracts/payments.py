@@ -26,7 +26,7 @@ class CreatePayment(JsonContract):
         on_duplicate: `refuse` or `flag` a second live payment for the booking.
     """
 
-    KIND: ClassVar[Kind] = Kind("payments.create", queues.PAYMENTS, max_age=CREATE_PAYMENT_AGE)
+    KIND: ClassVar[Kind] = Kind("payments.create", queues.PAYMENTS, max_age=CREATE_PAYMENT_AGE, version=2)
 
     payment_id: str
     amount: int

@@ -162,12 +162,19 @@ def entry_of_a_newer_kind() -> JournalEntry:
     return entry_of(Newer(b"{}"), client="site", route="r", key="k", subject="s")
 
 
+def test_what_an_older_version_accepted_is_taken_in(house: House) -> None:
+    entry = resigned(payment_entry(), version=1)
+    assert [hint.job_id for hint in house.take_in(entry).hints] == [entry.job_id]
+    assert house.job(entry.job_id)["contract_version"] == 1
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
         (lambda: resigned(payment_entry(), seal_key_id="newer"), "no key 'newer'"),
         (lambda: dataclasses.replace(payment_entry(), mac_key_id="newer"), "MAC key 'newer'"),
         (lambda: resigned(payment_entry(), version=99), "version 99"),
+        (lambda: resigned(payment_entry(), version=0), "version 0"),
         (entry_of_a_newer_kind, "payments.explode"),
     ],
 )

@@ -53,7 +53,7 @@ def check_entry(settings: WorkerSettings, fields: Mapping[bytes, bytes]) -> tupl
         contract = contract_of(entry.kind)
     except ContractError as error:
         raise JournalNotReadableYetError(f"{entry.job_id}: {error}") from error
-    if entry.version != contract.KIND.version:
+    if not 1 <= entry.version <= contract.KIND.version:  # what an older version wrote can still be read
         raise JournalNotReadableYetError(f"{entry.job_id}: version {entry.version} of {entry.kind} is unknown")
     try:
         contract.from_bytes(payload)

@@ -15,8 +15,9 @@ PERSONAL = {
     "customers": {"name", "email"},
     "payments": {"client_secret", "description", "booking_metadata", "shopper_ip", "shopper_user_agent"},
     "jobs": {"payload"},
+    "endpoints": {"secret", "former_secret"},
 }
-MONEY = {"amount", "amount_received", "amount_refunded"}
+MONEY = {"amount", "amount_received", "amount_refunded", "amount_capturable"}
 
 
 def test_all_personal_columns_are_sealed_bytes_and_no_others_are_bytes() -> None:
