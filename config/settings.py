@@ -190,12 +190,13 @@ def _check_durations(stripe: StripeSettings, jobs: JobSettings) -> None:
     """Refuse durations that must exceed a whole call to Stripe and do not.
 
     A second worker would take the job over while the first still waits for Stripe; a stop would cut every call off that
-    is under way; no attempt could make a second call.
+    is under way; no attempt could make a second call; a job cancelled during a call would be told to have done nothing.
     """
     durations = {
         "TOLLGATE_JOB_LEASE_SECONDS": jobs.lease,
         "TOLLGATE_STOP_GRACE_SECONDS": jobs.stop_grace,
         "TOLLGATE_JOB_SECONDS": jobs.longest_attempt,
+        "TOLLGATE_GENERATION_WAIT_SECONDS": jobs.generation_wait,
     }
     for name, seconds in durations.items():
         if seconds <= stripe.connect_timeout + stripe.read_timeout:

@@ -164,7 +164,8 @@ def _act(
                     session.commit()
                     advance(len(step))
     missing = sorted(set(job_ids) - {row.id for row in rows})
-    _report(verb, done=done, chosen=ids, refused=refused, missing=missing, dry_run=dry_run, as_json=as_json)
+    _report(verb, done=done, chosen=ids, refused=refused, dry_run=dry_run, as_json=as_json)
+    _complain(missing=missing, never=sorted(set(job_ids) & set(refused)))
 
 
 def _all(session: Session, wanted: Filter) -> list[Row[Any]]:
@@ -180,7 +181,6 @@ def _report(
     done: Sequence[str],
     chosen: Sequence[str],
     refused: Sequence[str],
-    missing: Sequence[str],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -195,8 +195,17 @@ def _report(
         say(f"{len(chosen)} would be {past}; nothing was changed" if dry_run else f"{len(done)} {past}")
     if refused:
         say(f"{len(refused)} left alone, since their verdict is 'never': {', '.join(refused[:5])}")
+
+
+def _complain(*, missing: Sequence[str], never: Sequence[str]) -> None:
+    """Fail if something was named that could not be done; what a filter chose beside it was done all the same."""
+    complaints = []
     if missing:
-        raise TollgateError(f"not among the dead letters: {', '.join(missing)}")
+        complaints.append(f"not among the dead letters: {', '.join(missing)}")
+    if never:
+        complaints.append(f"not to be replayed, their verdict is 'never': {', '.join(never)}")
+    if complaints:
+        raise TollgateError("; ".join(complaints))
 
 
 def _described(row: Row[Any]) -> dict[str, Any]:

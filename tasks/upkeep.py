@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from celery import Celery
 
+from tasks.contracts.repairs import WAITING_SECONDS
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
@@ -21,7 +22,6 @@ CUT_OFF_SECONDS = 3.0  # without PostgreSQL: workers may have missed a sign of l
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
 FORGET_SECONDS = 3600.0
-WAITING_SECONDS = 30.0  # keys and versions arrive with restarts, clients with a command: minutes apart, not seconds
 PUBLISH_ROUNDS = 10  # of a long backlog at a time, so that rescue and repair are not kept waiting
 IDLE_CONSUMER_MS = 3_600_000  # a dispatcher that has read nothing for an hour is gone for good
 MILLISECONDS = 1000

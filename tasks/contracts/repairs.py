@@ -11,7 +11,8 @@ from config.settings import JobSettings
 LOOK_UP_SECONDS: Final = 5.0  # for the claim, a look at Stripe and the outcome, when nothing else is wrong
 # A view is left to its worker for a second before the dispatcher sees to it (`workers.projections.repair`).
 WORKER_SHOWS_SECONDS: Final = 1.0
-WAITING_SECONDS: Final = 30.0  # how often entries that wait are tried again (`tasks.upkeep`)
+# How often entries that wait are tried again: keys and versions arrive with restarts, clients with a command.
+WAITING_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,9 @@ def test_what_must_never_be_replayed_is_named_and_left_alone(house: House, run: 
     assert ran.code == 0
     assert f"1 left alone, since their verdict is 'never': {job_id}" in ran.err
     assert states(house) == {job_id: "dead"}
+    named = run("dead", "replay", job_id, *WHY)
+    assert named.code == 1
+    assert f"not to be replayed, their verdict is 'never': {job_id}" in named.err
 
 
 def test_discarding_puts_away(house: House, run: Run) -> None:

@@ -261,9 +261,10 @@ def test_the_redis_timeouts_leave_room_within_two_seconds(monkeypatch: pytest.Mo
     assert redis.connect_timeout + redis.socket_timeout < 2.0
 
 
-def test_a_lease_must_outlast_a_call_to_stripe(monkeypatch: pytest.MonkeyPatch) -> None:
-    put(monkeypatch, complete_settings(TOLLGATE_JOB_LEASE_SECONDS="10"))
-    assert complaint(settings.load_worker).startswith("TOLLGATE_JOB_LEASE_SECONDS must be more than")
+@pytest.mark.parametrize("name", ["TOLLGATE_JOB_LEASE_SECONDS", "TOLLGATE_GENERATION_WAIT_SECONDS"])
+def test_what_must_outlast_a_call_to_stripe_does(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    put(monkeypatch, complete_settings(**{name: "10"}))
+    assert complaint(settings.load_worker).startswith(f"{name} must be more than")
 
 
 def test_every_duration_of_a_job_is_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:

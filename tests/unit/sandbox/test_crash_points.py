@@ -7,7 +7,6 @@ import pytest
 from config.environment import Reader
 from config.job_settings import read_jobs
 from sandbox.crash_points import PAGE, page_with, table
-from tasks import upkeep
 from tasks.contracts import repairs
 from tasks.contracts.steps import Step
 from tests.builders.settings import put
@@ -23,5 +22,4 @@ def test_the_page_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_reckons_with_the_periods_of_those_who_mend() -> None:
-    assert repairs.WAITING_SECONDS == upkeep.WAITING_SECONDS
     assert repairs.WORKER_SHOWS_SECONDS == repair.WORKER_SECONDS
