@@ -4,13 +4,13 @@ import re
 
 from flask import Blueprint, Response, request
 
-from ingress import representations
 from ingress.answers import tagged_answer
 from ingress.door import Door
 from ingress.headers import wait_seconds
 from ingress.problems import ProblemError
 from ingress.views import read_job
 from ingress.waiting import LONGEST_WAIT
+from tasks.contracts import representations
 from tasks.contracts.views import FINAL_JOB_STATES, JobView
 
 JOB_ID = re.compile(r"job_[a-z2-7]{26}")

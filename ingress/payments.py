@@ -6,7 +6,6 @@ import re
 
 from flask import Blueprint, Response, g, request
 
-from ingress import representations
 from ingress.accept import Receipt, Submission, accept
 from ingress.answers import json_answer, tagged_answer
 from ingress.door import Door
@@ -18,7 +17,7 @@ from ingress.payment_intents import PaymentIntentSchema, payment_contract
 from ingress.problems import ProblemError
 from ingress.views import read_payment
 from ingress.waiting import LONGEST_WAIT
-from tasks.contracts import identity
+from tasks.contracts import identity, representations
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.views import JobView, PaymentView
 

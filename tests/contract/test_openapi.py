@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from config.version import VERSION
-from ingress import openapi, representations, schemas
+from ingress import openapi, schemas
 from ingress.app import create_app
 from ingress.problems import PROBLEMS
+from tasks.contracts import representations
 from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
 from tests.builders.ingress import ingress_settings
 

@@ -1,4 +1,7 @@
-"""Jobs and payments as the website gets them: written from their views, described by the schemas beside them."""
+"""Jobs and payments as the website gets them, in answers and notifications: written from their views.
+
+They are described by the schemas of `ingress.schemas`.
+"""
 
 from typing import Any
 
