@@ -10,7 +10,9 @@ INVOICES = "invoices"
 WEBHOOKS = "webhooks"
 NOTIFICATIONS = "notifications"
 MAINTENANCE = "maintenance"
+# Reads that Redis could not answer: database-only, and a client waits for them.
+VIEWS = "views"
 # Jobs of any kind whose workers died again and again run here, one at a time, in a process that nothing else needs.
 QUARANTINE = "quarantine"
 
-QUEUES = (PAYMENTS, REFUNDS, INVOICES, WEBHOOKS, NOTIFICATIONS, MAINTENANCE, QUARANTINE)
+QUEUES = (PAYMENTS, REFUNDS, INVOICES, WEBHOOKS, NOTIFICATIONS, MAINTENANCE, VIEWS, QUARANTINE)

@@ -13,6 +13,8 @@ HOUR: Final = 3600.0
 CREATE_PAYMENT_AGE: Final = 6 * HOUR
 # What a payment is at Stripe stays worth knowing as long as events about it may come.
 REFRESH_PAYMENT_AGE: Final = 72 * HOUR
+# Whoever asked has asked again by then, or is gone.
+SHOW_VIEWS_AGE: Final = 60.0
 # Stripe itself redelivers for three days; an event may wait as long for its payment.
 STRIPE_EVENT_AGE: Final = 72 * HOUR
 

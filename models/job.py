@@ -62,6 +62,9 @@ class Job(Base):
         Index("ix_jobs_unprojected", "id", postgresql_where=text("version > projected_version")),
         Index("ix_jobs_claimed", "queue", "claimed_publish"),
         Index("ix_jobs_accepted", "accepted_at", "id"),
+        Index("ix_jobs_request", "request_id"),
+        # What is not kept for ever (`Kind.kept`) is found to be deleted.
+        Index("ix_jobs_fleeting", "finished_at", postgresql_where=text("kind = 'views.show'")),
         Index("ix_jobs_dead", "finished_at", "id", postgresql_where=text("state = 'dead' AND discarded_at IS NULL")),
     )
 
@@ -109,7 +112,14 @@ class Attempt(Base):
     """One try at a job: which fence, from when to when, how it ended, and Stripe's request id if it asked."""
 
     __tablename__ = "attempts"
-    __table_args__ = (UniqueConstraint("job_id", "fence"),)
+    __table_args__ = (
+        UniqueConstraint("job_id", "fence"),
+        Index(
+            "ix_attempts_stripe_request",
+            "stripe_request_id",
+            postgresql_where=text("stripe_request_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))

@@ -39,6 +39,7 @@ class LedgerTransaction(Base):
         CheckConstraint(one_of("kind", LEDGER_KINDS), name="kind"),
         UniqueConstraint("kind", "stripe_id"),
         UniqueConstraint("id", "currency"),
+        Index("ix_ledger_transactions_stripe_id", "stripe_id"),
         Index("ix_ledger_transactions_occurred", "occurred_at", "id"),
     )
 

@@ -69,6 +69,7 @@ class Payment(Base):
         CheckConstraint("(hold_token IS NULL) = (hold_expires_at IS NULL)", name="hold"),
         Index("ix_payments_booking", "client_id", "booking_reference", "created_at", "id"),
         Index("ix_payments_customer", "customer_id", "created_at", "id"),
+        Index("ix_payments_charge", "stripe_charge_id", postgresql_where=text("stripe_charge_id IS NOT NULL")),
         Index("ix_payments_unprojected", "id", postgresql_where=text("version > projected_version")),
     )
 

@@ -30,6 +30,7 @@ class Entry:
 GROUPS = {
     "dead": Entry("ops.dead", "dead_group", "List, show, replay and discard dead letters."),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
+    "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),
     "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),

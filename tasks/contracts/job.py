@@ -21,6 +21,8 @@ class Kind:
         version: the version of its payload.
         shown: whether a client may ask for it; what nobody asks for has no view.
         asks: whether it has Stripe do something; what only looks has nothing to be in doubt of.
+        kept: whether its rows are kept for ever; else they are deleted soon after its end, and what has expired by the
+            time it is taken in gets none.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Kind:
     version: int = 1
     shown: bool = True
     asks: bool = True
+    kept: bool = True
 
 
 class Contract(Protocol):

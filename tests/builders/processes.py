@@ -29,7 +29,7 @@ WORKER = (
     "-n",
     "tested@here",
     "-Q",
-    "payments,webhooks,maintenance",
+    "payments,webhooks,views,maintenance",
 )
 
 

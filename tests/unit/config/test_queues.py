@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from config.queues import QUARANTINE, QUEUES
+from config.queues import QUARANTINE, QUEUES, VIEWS
 from sandbox.procfile import read_procfile
 
 PROCFILE = Path(__file__).parents[3] / "Procfile"
@@ -31,6 +31,6 @@ def test_quarantine_has_a_process_with_one_thread_to_itself() -> None:
     assert command[command.index("-c") + 1] == "1"
 
 
-def test_the_queues_are_those_of_the_design_and_quarantine() -> None:
+def test_the_queues_are_those_of_the_design_and_two_more() -> None:
     of_the_design = {"payments", "refunds", "invoices", "webhooks", "notifications", "maintenance"}
-    assert set(QUEUES) == of_the_design | {QUARANTINE}
+    assert set(QUEUES) == of_the_design | {VIEWS, QUARANTINE}
