@@ -17,6 +17,8 @@ REFRESH_PAYMENT_AGE: Final = 72 * HOUR
 SHOW_VIEWS_AGE: Final = 60.0
 # Stripe itself redelivers for three days; an event may wait as long for its payment.
 STRIPE_EVENT_AGE: Final = 72 * HOUR
+# A website that breaks on a Friday evening is mended on Monday.
+SEND_NOTIFICATION_AGE: Final = 72 * HOUR
 
 # An operator must act first; asking every few seconds would only fill the log.
 MISCONFIGURED: Final = 60.0

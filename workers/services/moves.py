@@ -9,6 +9,7 @@ from models.history import History
 from models.payment import PAYMENT_MOVES, Payment
 from models.refund import REFUND_MOVES, Refund
 from workers.runtime import Runtime
+from workers.services.notifications import announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +21,24 @@ class Source:
     evidence: str | None
 
 
-def move(session: Session, _runtime: Runtime, row: Payment | Refund, status: str, source: Source) -> None:
-    """Move a payment or refund to a status, write history, and let its view follow.
+def move(session: Session, runtime: Runtime, row: Payment | Refund, status: str, source: Source) -> None:
+    """Move a payment or refund to a status, write history, tell the client's website, and let the view follow.
 
-    The caller has locked the row. Staying is no move, but the view follows all the same.
+    The caller has locked the row, and set whatever else has changed. Staying is no move, but the view follows all the
+    same.
 
     Raises:
         IllegalMoveError: if the status may not follow the present one.
     """
     moves = PAYMENT_MOVES if isinstance(row, Payment) else REFUND_MOVES
-    if status != row.status:
+    moved = status != row.status
+    if moved:
         moves.check(row.id, row.status, status)
         note(session, moves.noun, row.id, old=row.status, new=status, source=source)
         row.status = status
     row.version += 1
+    if moved:
+        announce(session, runtime, f"{moves.noun}.{status}", row)
 
 
 def note(session: Session, noun: str, subject_id: str, *, old: str | None, new: str, source: Source) -> None:
