@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, Instant, Recorded
 
 STRIPE_CLIENT = "stripe"  # the client in whose name webhooks are accepted
+OWN_CLIENT = "tollgate"  # the client in whose name scheduled work runs
 
 
 class Client(Base):

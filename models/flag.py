@@ -13,9 +13,13 @@ FLAGS = (
     "duplicate_payment",  # a booking has more than one live payment
     "refunds_above_capture",
     "ledger_unbalanced",
+    "ledger_incomplete",  # money came, and the ledger does not say so
+    "status_astray",  # a payment's status is not what follows from its facts
+    "history_incomplete",  # a status that no move on record has led to
     "stuck",  # on the way for longer than anything may be
     "refund_failed",  # the customer is owed the money again
 )
+CLEARERS = ("check", "operator")
 
 
 class Flag(Base):
@@ -23,13 +27,19 @@ class Flag(Base):
 
     Columns of note:
         subject_id: a payment, refund, booking or job.
-        details: figures and ids; never personal data.
-        cleared_at: when it was seen to hold no more, or an operator put it aside.
+        details: figures and ids; never personal data, and nothing that changes while the finding stays the same.
+        cleared_at, cleared_by: when a check saw that it holds no more, or an operator put it aside.
     """
 
     __tablename__ = "flags"
     __table_args__ = (
         CheckConstraint(one_of("kind", FLAGS), name="kind"),
+        CheckConstraint(
+            "(cleared_at IS NULL) = (cleared_by IS NULL) AND (cleared_by IS NULL OR "
+            + one_of("cleared_by", CLEARERS)
+            + ")",
+            name="cleared",
+        ),
         UniqueConstraint("kind", "subject_id"),
         Index("ix_flags_open", "raised_at", "id", postgresql_where=text("cleared_at IS NULL")),
         Index("ix_flags_subject", "subject_id"),
@@ -41,3 +51,4 @@ class Flag(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     raised_at: Mapped[Recorded]
     cleared_at: Mapped[Instant | None]
+    cleared_by: Mapped[str | None]

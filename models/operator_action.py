@@ -1,4 +1,4 @@
-"""What operators did to jobs, queues and the journal: who, when, why. Append-only, like history."""
+"""What operators did to jobs, queues, flags and the journal: who, when, why. Append-only, like history."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Recorded, one_of
 
-ACTIONS = ("replay", "discard", "cancel", "pause", "resume", "reread")
+ACTIONS = ("replay", "discard", "cancel", "pause", "resume", "reread", "clear")
 
 
 class OperatorAction(Base):
     """One act on one subject.
 
     Columns of note:
-        subject: a job's id, a queue's name, or `journal`.
+        subject: a job's id, a queue's name, what a flag is about, or `journal`.
         details: what it was like before, such as verdict and last error; never personal data.
     """
 

@@ -31,6 +31,7 @@ GROUPS = {
     "dead": Entry("ops.dead", "dead_group", "List, show, replay and discard dead letters."),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
     "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),
+    "flags": Entry("ops.flags", "flags_group", "List, show and clear flags: what an operator should look at."),
     "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
@@ -65,7 +66,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="tollgate")
 def tollgate() -> None:
-    """Operate Tollgate: its jobs, queues and dead letters, its database, API keys, secrets and settings.
+    """Operate Tollgate: its jobs, queues, flags and dead letters, its database, API keys, secrets and settings.
 
     Settings come from the environment. Exit codes: 0 done, 1 failed, 2 wrong usage, 78 a setting is missing or wrong.
 

@@ -14,7 +14,7 @@ from ops import cli
 
 CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
-    *("replay", "discard", "cancel", "pause", "resume", "reread"),
+    *("replay", "discard", "cancel", "pause", "resume", "reread", "clear"),
 }
 
 
@@ -39,6 +39,9 @@ def test_the_commands_are_these() -> None:
         "dead replay",
         "dead discard",
         "explain",
+        "flags list",
+        "flags show",
+        "flags clear",
         "jobs list",
         "jobs show",
         "jobs cancel",
