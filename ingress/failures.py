@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from config.errors import RedisAwayError
 from ingress.problems import ProblemError, problem_response
+from ingress.redis_gate import GateClosedError
 
 SOON = {"Retry-After": "1"}  # seconds; the gate to Redis opens again after one
 INTERNAL = 500
@@ -24,7 +25,8 @@ def answer_failures(app: Flask) -> None:
 
 
 def _redis_away(error: RedisAwayError) -> Response:
-    log.warning("Redis is away: %s", error)
+    # What the gate keeps off may be hundreds a second, each of which has a line of its own that says 503.
+    log.log(logging.DEBUG if isinstance(error, GateClosedError) else logging.WARNING, "Redis is away: %s", error)
     detail = "Nothing was accepted. Repeat the request with the same Idempotency-Key."
     return problem_response(ProblemError("redis_unavailable", detail, headers=SOON))
 

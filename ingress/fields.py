@@ -52,6 +52,10 @@ _STRICT: dict[str, str] = {
 _NOT_TEXT: Messages = _GENERAL | {"invalid": Complaint("not_text", "The field must be text.")}
 
 
+# As a pattern of JSON Schema: text without control characters, line separators and bidirectional overrides.
+FIT = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]*"
+
+
 class Text(fields.String):
     """Text of a limited length, and of limited characters if a pattern is given.
 
@@ -65,9 +69,8 @@ class Text(fields.String):
     default_error_messages = _NOT_TEXT
 
     def __init__(self, low: int, high: int, *, pattern: str = "", allowed: str = "", **options: Any) -> None:
-        rules: list[validate.Validator] = [validate.Length(low, high)]
-        if pattern:
-            rules.append(validate.Regexp(f"^(?:{pattern})$"))
+        # For the document alone: `_validate` and the reading of the body say in words what is wrong.
+        rules: list[validate.Validator] = [validate.Length(low, high), validate.Regexp(f"^(?:{pattern or FIT})$")]
         super().__init__(validate=rules, **options)
         self._low, self._high = low, high
         self._pattern, self._allowed = re.compile(pattern) if pattern else None, allowed

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from ingress.fields import Complaint, Email, IpAddress, Messages, MinorUnits, Nested, OneOf, StrictSchema, Text
+from ingress.fields import FIT, Complaint, Email, IpAddress, Messages, MinorUnits, Nested, OneOf, StrictSchema, Text
 from tasks.contracts.payments import CreatePayment
 
 # Stripe's minimum charges in minor units, https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
@@ -15,6 +15,7 @@ MAXIMUM_METADATA = 20  # Stripe holds 50 keys; the rest are ours
 METADATA_NAME = 40  # characters, Stripe's
 METADATA_VALUE = 500  # characters, Stripe's
 NULL: Messages = {"null": Complaint("null", "The field must not be null.")}
+IP_FORMATS = [{"format": "ipv4"}, {"format": "ipv6"}]
 RESERVED = "tollgate_"  # our own metadata begins so
 
 
@@ -28,7 +29,9 @@ class CustomerSchema(StrictSchema):
 class ShopperSchema(StrictSchema):
     """Where the shopper's request came from; helps to tell fraud."""
 
-    ip = IpAddress(required=True, metadata={"description": "IPv4 or IPv6", "example": "203.0.113.7"})
+    ip = IpAddress(
+        required=True, metadata={"description": "IPv4 or IPv6", "example": "203.0.113.7", "anyOf": IP_FORMATS}
+    )
     user_agent = Text(1, 512, required=True, metadata={"example": "Mozilla/5.0"})
 
 
@@ -40,7 +43,7 @@ class Metadata(fields.Dict):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             keys=fields.String(validate=validate.Length(1, METADATA_NAME)),
-            values=fields.String(validate=validate.Length(max=METADATA_VALUE)),
+            values=fields.String(validate=[validate.Length(max=METADATA_VALUE), validate.Regexp(f"^(?:{FIT})$")]),
             **options,
         )
 

@@ -26,6 +26,10 @@ class NotSentError(RedisAwayError):
     """Redis does not answer; nothing was sent."""
 
 
+class GateClosedError(NotSentError):
+    """Redis has not answered lately: for a moment it is not asked at all."""
+
+
 class AnswerLostError(RedisAwayError):
     """Redis did not answer in time: the command may have taken effect."""
 
@@ -102,7 +106,7 @@ class RedisGate:
             if self._failures < FAILURES_TO_OPEN:
                 return False
             if self._probing or self._monotonic() < self._closed_until:
-                raise NotSentError("Redis has not answered lately")
+                raise GateClosedError
             self._probing = True
             return True
 

@@ -65,6 +65,19 @@ def test_what_was_sent_to_a_frozen_redis_is_unknown_and_its_repeat_is_safe(owned
     site.close()
 
 
+def test_an_outage_is_told_by_its_failures_and_not_by_every_request_that_is_kept_off(
+    owned_valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(owned_valkey.url, "t:")
+    owned_valkey.kill9()
+    with caplog.at_level("INFO", "ingress.failures"):
+        assert {site.post(key=f"k{number}").status_code for number in range(200)} == {503}
+    told = [record for record in caplog.records if record.name == "ingress.failures"]
+    assert 1 <= len(told) < 20
+    owned_valkey.start()
+    site.close()
+
+
 def test_a_dead_redis_accepts_nothing_and_says_so(owned_valkey: Valkey) -> None:
     site = Site(owned_valkey.url, "t:")
     site.post(key="warm")
