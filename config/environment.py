@@ -60,6 +60,14 @@ class Reader:
             raise SettingsError(f"{name} is '{value}', but must be one of: {', '.join(allowed)}")
         return value
 
+    def words(self, name: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+        """Return some of the allowed words, written with commas between them."""
+        found = tuple(word.strip() for word in self.text(name, ",".join(default)).split(","))
+        for word in found:
+            if word not in allowed:
+                raise SettingsError(f"{name} names '{word}', which is none of: {', '.join(allowed)}")
+        return found
+
     def address(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         """Return an address that starts with one of the schemes and names its host, or the path of its socket.
 

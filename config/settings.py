@@ -6,6 +6,7 @@ Each kind of process loads only what it may know: the ingress never reads a Stri
 from dataclasses import dataclass, field
 from typing import Literal
 
+from config.currencies import CODES, DEFAULT_CODES
 from config.environment import Reader
 from config.errors import SettingsError
 from config.failpoints import NONE, Failpoint, parse_failpoints
@@ -78,6 +79,7 @@ class IngressSettings:
     idempotency_seconds: int
     view_seconds: int
     failpoints: tuple[Failpoint, ...] = ()
+    currencies: tuple[str, ...] = DEFAULT_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def load_ingress() -> IngressSettings:
             idempotency_seconds=read.whole("TOLLGATE_IDEMPOTENCY_SECONDS", 25 * 3600, low=60),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
             failpoints=_failpoints(read, environment),
+            currencies=read.words("TOLLGATE_CURRENCIES", CODES, DEFAULT_CODES),
         )
 
 

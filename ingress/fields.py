@@ -119,6 +119,17 @@ class OneOf(fields.String):
             raise complaint(self._code, f"The field must be one of: {', '.join(self._words)}.")
 
 
+class Flag(fields.Boolean):
+    """true or false, and nothing that is nearly one of them."""
+
+    default_error_messages = _GENERAL | {"invalid": Complaint("not_a_boolean", "The field must be true or false.")}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's signature
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class Email(fields.Email):
     """An e-mail address of at most 254 characters (RFC 5321 leaves no more for one)."""
 

@@ -1,21 +1,33 @@
 """What a payment intent may ask for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from ingress.fields import FIT, Complaint, Email, IpAddress, Messages, MinorUnits, Nested, OneOf, StrictSchema, Text
+from config.currencies import CODES, CURRENCIES, DEFAULT_CODES, MAXIMUM_AMOUNT, amount_flaw
+from ingress.fields import (
+    FIT,
+    Complaint,
+    Email,
+    Flag,
+    IpAddress,
+    Messages,
+    MinorUnits,
+    Nested,
+    OneOf,
+    StrictSchema,
+    Text,
+)
 from tasks.contracts.payments import CreatePayment
 
-# Stripe's minimum charges in minor units, https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-MINIMUM_AMOUNTS = {"gbp": 30, "eur": 50, "usd": 50}
-_MINIMUMS = ", ".join(f"{amount} in {currency}" for currency, amount in MINIMUM_AMOUNTS.items())
-MAXIMUM_AMOUNT = 99_999_999  # Stripe's: eight digits
+_MINIMUMS = ", ".join(f"{CURRENCIES[code].minimum} in {code}" for code in DEFAULT_CODES)
 MAXIMUM_METADATA = 20  # Stripe holds 50 keys; the rest are ours
 METADATA_NAME = 40  # characters, Stripe's
 METADATA_VALUE = 500  # characters, Stripe's
 NULL: Messages = {"null": Complaint("null", "The field must not be null.")}
 IP_FORMATS = [{"format": "ipv4"}, {"format": "ipv6"}]
+CAPTURE_METHODS = ("automatic", "manual")
 RESERVED = "tollgate_"  # our own metadata begins so
 
 
@@ -74,7 +86,15 @@ def _metadata_flaw(name: str, entry: object) -> Complaint | None:
 
 
 class PaymentIntentSchema(StrictSchema):
-    """A payment to be made for one booking."""
+    """A payment to be made for one booking.
+
+    Args:
+        currencies: those that may be asked for.
+    """
+
+    def __init__(self, currencies: Sequence[str] = DEFAULT_CODES, **options: Any) -> None:
+        super().__init__(**options)
+        self._currencies = currencies
 
     amount = MinorUnits(
         MAXIMUM_AMOUNT,
@@ -82,10 +102,13 @@ class PaymentIntentSchema(StrictSchema):
         metadata={"description": f"Minor units (pence). At least {_MINIMUMS}.", "example": 4950},
     )
     currency = OneOf(
-        tuple(MINIMUM_AMOUNTS),
+        CODES,
         "currency_unknown",
         required=True,
-        metadata={"description": "ISO 4217 in lower case, as Stripe writes it", "example": "gbp"},
+        metadata={
+            "description": "ISO 4217 in lower case, as Stripe writes it; of these, those that this installation allows",
+            "example": "gbp",
+        },
     )
     booking_reference = Text(
         1,
@@ -99,13 +122,45 @@ class PaymentIntentSchema(StrictSchema):
     description = Text(1, 500, allow_none=True, metadata={"example": "First aid at work, 12 March"})
     metadata = Metadata(metadata={"maxProperties": MAXIMUM_METADATA, "example": {"course": "first-aid"}})
     shopper = Nested(ShopperSchema, required=True)
+    capture = OneOf(
+        CAPTURE_METHODS,
+        "capture_unknown",
+        metadata={
+            "description": "`automatic`, or `manual`: the card's bank holds the amount until you capture it, or a part "
+            "of it, within some seven days",
+            "example": "automatic",
+        },
+    )
+    save_card = Flag(metadata={"description": "Keep the card for later payments while the customer is away"})
+    off_session = Flag(
+        metadata={
+            "description": "Charge the customer's saved card at once; they are not there. If their bank wants to ask "
+            "them, the payment becomes `requires_action`: bring them back, with the client secret"
+        }
+    )
+    receipt = Flag(metadata={"description": "Have Stripe send a receipt to the customer's address"})
 
     @validates_schema(skip_on_field_errors=False)
-    def _amount_is_large_enough(self, data: dict[str, Any], **_options: object) -> None:
-        minimum = MINIMUM_AMOUNTS.get(data.get("currency", ""))
-        if minimum is not None and 1 <= data.get("amount", minimum) < minimum:
-            message = f"The amount must be at least {minimum} in {data['currency']}."
-            raise ValidationError({"amount": [Complaint("amount_too_small", message)]})
+    def _currency_is_allowed(self, data: dict[str, Any], **_options: object) -> None:
+        currency = data.get("currency")
+        if currency in CURRENCIES and currency not in self._currencies:
+            message = f"The currency must be one of: {', '.join(self._currencies)}."
+            raise ValidationError({"currency": [Complaint("currency_not_allowed", message)]})
+
+    @validates_schema(skip_on_field_errors=False)
+    def _amount_fits_its_currency(self, data: dict[str, Any], **_options: object) -> None:
+        amount, currency = data.get("amount", 0), data.get("currency", "")
+        if currency not in CURRENCIES or not 1 <= amount <= MAXIMUM_AMOUNT:
+            return  # the fields have complained themselves
+        flaw = amount_flaw(amount, currency)
+        if flaw is not None:
+            raise ValidationError({"amount": [Complaint(flaw.code, flaw.words)]})
+
+    @validates_schema(skip_on_field_errors=False)
+    def _card_is_saved_by_whoever_is_there(self, data: dict[str, Any], **_options: object) -> None:
+        if data.get("save_card") is True and data.get("off_session") is True:
+            message = "An off-session payment is made with a card that is saved already."
+            raise ValidationError({"save_card": [Complaint("contradiction", message)]})
 
 
 def payment_contract(payment_id: str, asked: dict[str, Any]) -> CreatePayment:
@@ -122,4 +177,8 @@ def payment_contract(payment_id: str, asked: dict[str, Any]) -> CreatePayment:
         metadata=asked.get("metadata", {}),
         shopper_ip=shopper["ip"],
         shopper_user_agent=shopper["user_agent"],
+        capture_method=asked.get("capture", CAPTURE_METHODS[0]),
+        save_card=asked.get("save_card", False),
+        off_session=asked.get("off_session", False),
+        receipt=asked.get("receipt", False),
     )

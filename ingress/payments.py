@@ -23,7 +23,6 @@ from tasks.contracts.views import JobView, PaymentView
 
 ROUTE = "payment-intents"
 PAYMENT_ID = re.compile(r"pay_[a-z2-7]{26}")
-SCHEMA = PaymentIntentSchema()
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +30,14 @@ log = logging.getLogger(__name__)
 def payments(door: Door) -> Blueprint:
     """Return the routes of payments."""
     routes = Blueprint("payments", __name__)
+    schema = PaymentIntentSchema(door.settings.currencies)
 
     @routes.post("/v1/payment-intents")
     def create_payment_intent() -> Response:
         client = door.api_keys.authenticate(request)
         key = idempotency_key(request)
         document = read_json(request)
-        asked = load(SCHEMA, document)
+        asked = load(schema, document)
         identity_key = door.settings.identity_key
         # Over what was sent, not over what we make of it: a repeat stays a repeat after an upgrade.
         fingerprint = identity.fingerprint(identity_key, json.dumps(document, sort_keys=True).encode())
@@ -107,6 +107,7 @@ def _first(door: Door, contract: CreatePayment, job_id: str, client_id: str) -> 
         amount_received=0,
         amount_refunded=0,
         currency=contract.currency,
+        capture=contract.capture_method,
         booking_reference=contract.booking_reference,
         stripe_payment_intent=None,
         client_secret=None,

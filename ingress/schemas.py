@@ -4,7 +4,8 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from ingress.payment_intents import MINIMUM_AMOUNTS
+from config.currencies import CODES
+from ingress.payment_intents import CAPTURE_METHODS
 
 JOB_STATES = ("accepted", "ready", "running", "waiting", "checking", "done", "refused", "dead", "cancelled")
 PAYMENT_STATUSES = (
@@ -106,9 +107,20 @@ class PaymentSchema(Answer):
     object = _text("Always `payment`", validate=validate.Equal("payment"))
     status = _text("Where it stands; `failed` only if no money moved", validate=validate.OneOf(PAYMENT_STATUSES))
     amount = _minor_units("What was asked for")
+    amount_capturable = _minor_units("What the card's bank holds for a capture")
     amount_received = _minor_units("What was paid")
     amount_refunded = _minor_units("What was paid back")
-    currency = _text("ISO 4217 in lower case", validate=validate.OneOf(tuple(MINIMUM_AMOUNTS)))
+    currency = _text("ISO 4217 in lower case", validate=validate.OneOf(CODES))
+    capture = _text("As it was asked for", validate=validate.OneOf(CAPTURE_METHODS))
+    capture_before = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Until when the bank holds the amount, if it said so (RFC 3339, UTC); null unless the "
+            "payment is `requires_capture`",
+            "format": "date-time",
+        },
+    )
     booking_reference = _text("As it was sent")
     client_secret = _text("For Stripe.js, once Stripe knows the payment; never log it", allow_none=True)
     stripe_payment_intent = _text("Stripe's id", allow_none=True)

@@ -51,7 +51,8 @@ class Payment(Base):
 
     Columns of note:
         amount…: minor units.
-        amount_capturable: what the card's bank holds for a capture.
+        amount_capturable: what the card's bank holds for a capture; capture_before: until then, by Stripe's clock.
+        saved_card: Stripe's id of the card that an off-session payment charges, committed before Stripe is asked.
         hold…: the seats that were kept for this payment until then, and what to do with money that comes later.
         paid_at: when money first came, by Stripe's clock.
         snapshot_at: how new what we know of the PaymentIntent is, by Stripe's clock.
@@ -86,7 +87,9 @@ class Payment(Base):
     amount_capturable: Mapped[int] = mapped_column(BigInteger, server_default="0")
     disputed: Mapped[bool] = mapped_column(server_default="false")
     capture_method: Mapped[str] = mapped_column(server_default="automatic")
+    capture_before: Mapped[Instant | None]
     off_session: Mapped[bool] = mapped_column(server_default="false")
+    saved_card: Mapped[str | None]
     hold_token: Mapped[str | None]
     hold_expires_at: Mapped[Instant | None]
     hold_late: Mapped[str | None]

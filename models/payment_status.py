@@ -14,6 +14,9 @@ _STATUSES = {
     "canceled": "canceled",
     "succeeded": "paid",
 }
+# The card's bank wants to ask the customer, who was not there: they come back and confirm with the client secret.
+# https://docs.stripe.com/payments/save-and-reuse#charge-saved-payment-method
+COMES_BACK = "authentication_required"
 TERMINAL_AT_STRIPE = frozenset({"succeeded", "canceled"})
 
 
@@ -31,6 +34,8 @@ class Facts:
 def status_from(facts: Facts) -> str:
     """Return our status. A status of Stripe's that the table lacks is `in_review`: an operator must look."""
     status = _STATUSES.get(facts.stripe_status, "in_review")
+    if status == "requires_confirmation" and facts.decline_code == COMES_BACK:
+        return "requires_action"
     if status == "requires_confirmation" and facts.decline_code is not None:
         return "declined"
     if status != "paid":

@@ -19,7 +19,11 @@ class Decline:
 
 @dataclass(frozen=True)
 class Card:
-    """A test card. ``decline`` comes after the 3-D Secure step if the card asks for one."""
+    """A test card. ``decline`` comes after the 3-D Secure step if the card asks for one.
+
+    ``authenticates`` says that it asks for that step. Off-session, where nobody is there, it is declined instead,
+    unless it ``is_set_up``: from the beginning, or ``once_saved`` by a payment that set it up.
+    """
 
     name: str
     number: str
@@ -29,6 +33,8 @@ class Card:
     decline: Decline | None = None
     authenticates: bool = False
     notifies_first: bool = False
+    is_set_up: bool = False
+    once_saved: bool = False
 
     @property
     def last4(self) -> str:
@@ -78,7 +84,16 @@ CARDS: Final = (
     Card("pm_card_visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", decline=VELOCITY),
     Card("pm_card_radarBlock", "4100000000000019", decline=FRAUDULENT),
     Card("pm_card_threeDSecure2Required", "4000000000003220", authenticates=True),
-    Card("pm_card_authenticationRequiredOnSetup", "4000002500003155", country="DE", authenticates=True),
+    Card(
+        "pm_card_authenticationRequiredOnSetup", "4000002500003155", country="DE", authenticates=True, once_saved=True
+    ),
+    Card(
+        "pm_card_authenticationRequiredSetupForOffSession",
+        "4000003800000446",
+        country="DE",
+        authenticates=True,
+        is_set_up=True,
+    ),
     Card("pm_card_authenticationRequired", "4000002760003184", country="DE", authenticates=True),
     Card(
         "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sandbox.simulator import authentications, charges, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.cards import UNAUTHENTICATED, Card, Decline
-from sandbox.simulator.errors import PAYMENT_REQUIRED, ApiError, doc_url, unexpected_state
+from sandbox.simulator.errors import PAYMENT_REQUIRED, ApiError, doc_url, invalid, unexpected_state
 from sandbox.simulator.events import emit
 from sandbox.simulator.params import Param, Spec, boolean, choice, identifier, listing, mapping, text
 from sandbox.simulator.state import Change
@@ -52,11 +52,12 @@ def confirm(change: Change, intent: JsonObject, values: dict[str, Any]) -> JsonO
         if name in values:
             started[name] = values[name]
     attempt = Attempt(started, method, card)
-    if card.authenticates and values.get("off_session"):
+    off_session = bool(values.get("off_session"))
+    if card.authenticates and off_session and not _is_set_up(attempt):
         return _decline(change, attempt, UNAUTHENTICATED)
-    if card.authenticates:
+    if card.authenticates and not off_session:
         return _ask_shopper(change, attempt, values)
-    if card.notifies_first and values.get("off_session"):
+    if card.notifies_first and off_session:
         return _wait_for_notice(change, attempt)
     return pay(change, attempt)
 
@@ -70,6 +71,8 @@ def pay(change: Change, attempt: Attempt) -> JsonObject:
     if attempt.card.decline is not None:
         return _decline(change, attempt, attempt.card.decline)
     intent = attempt.intent
+    if intent["setup_future_usage"] and intent["customer"] and attempt.method["customer"] is None:
+        payment_methods.attach(change, attempt.method["id"], {"customer": intent["customer"]})
     charge = charges.succeed(change, intent, attempt.method, attempt.card, authenticated=attempt.authenticated)
     paid = intent | {"latest_charge": charge["id"], "next_action": None, "processing": None}
     if intent["capture_method"] == "manual":
@@ -135,7 +138,19 @@ def _method(change: Change, intent: JsonObject, values: dict[str, Any]) -> JsonO
             "payment method or ConfirmationToken.",
             intent,
         )
-    return payment_methods.find(change, chosen)
+    found = payment_methods.find(change, chosen)
+    if found["customer"] not in {None, intent["customer"]}:
+        raise invalid(
+            f"The payment method supplied ({chosen}) belongs to a different Customer ({found['customer']}). Please "
+            "include the Customer in the `customer` parameter on the PaymentIntent.",
+            param="payment_method",
+        )
+    return found
+
+
+def _is_set_up(attempt: Attempt) -> bool:
+    saved = attempt.method["customer"] is not None
+    return attempt.card.is_set_up or (attempt.card.once_saved and saved)
 
 
 def _ask_shopper(change: Change, attempt: Attempt, values: dict[str, Any]) -> JsonObject:

@@ -2,39 +2,11 @@
 
 from typing import Final
 
+from config.currencies import CODES, CURRENCIES, MAXIMUM_AMOUNT, amount_flaw
 from sandbox.simulator.errors import invalid
 from sandbox.simulator.params import Raw, identifier
 
-# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, in minor units
-MINIMUM: Final = {
-    "aed": 200,
-    "aud": 50,
-    "bgn": 100,
-    "brl": 50,
-    "cad": 50,
-    "chf": 50,
-    "czk": 1500,
-    "dkk": 250,
-    "eur": 50,
-    "gbp": 30,
-    "hkd": 400,
-    "huf": 17500,
-    "inr": 50,
-    "jpy": 50,
-    "mxn": 1000,
-    "myr": 200,
-    "nok": 300,
-    "nzd": 50,
-    "pln": 200,
-    "ron": 200,
-    "sek": 300,
-    "sgd": 50,
-    "thb": 1000,
-    "usd": 50,
-}
-MAXIMUM: Final = 99_999_999  # eight digits, whatever the currency
 SYMBOLS: Final = {"gbp": "£", "eur": "€", "usd": "$", "jpy": "¥"}
-WITHOUT_MINOR_UNIT: Final = {"jpy"}
 
 FEE_BASIS_POINTS: Final = 150  # 1.5 %, what Stripe asks for a UK card
 FEE_FIXED: Final = 20  # plus 20p
@@ -44,8 +16,8 @@ BASIS: Final = 10_000
 def currency(name: str, raw: Raw) -> str:
     """Read a three-letter currency code, in any case."""
     code = str(identifier(name, raw)).lower()
-    if code not in MINIMUM:
-        listed = ", ".join(sorted(MINIMUM))
+    if code not in CURRENCIES:
+        listed = ", ".join(CODES)
         raise invalid(
             f"Invalid currency: {code[:10]}. Stripe currently supports these currencies: {listed}", param=name
         )
@@ -58,20 +30,23 @@ def check_amount(amount: int, code: str) -> None:
     Raises:
         ApiError: ``amount_too_small`` or ``amount_too_large``.
     """
-    if amount < MINIMUM[code]:
-        message = f"Amount must be at least {shown(MINIMUM[code], code)} {code}"
-        raise invalid(message, param="amount", code="amount_too_small")
-    if amount > MAXIMUM:
-        message = f"Amount must be no more than {shown(MAXIMUM, code)}"
-        raise invalid(message, param="amount", code="amount_too_large")
+    flaw = amount_flaw(amount, code)
+    if flaw is None:
+        return
+    if flaw.code == "amount_too_small":
+        message = f"Amount must be at least {shown(CURRENCIES[code].minimum, code)} {code}"
+        raise invalid(message, param="amount", code=flaw.code)
+    if flaw.code == "amount_too_large":
+        message = f"Amount must be no more than {shown(MAXIMUM_AMOUNT, code)}"
+        raise invalid(message, param="amount", code=flaw.code)
+    raise invalid(f"Invalid amount: {amount} must be divisible by {CURRENCIES[code].step} in {code}", param="amount")
 
 
 def shown(amount: int, code: str) -> str:
     """Return an amount in minor units as people write it, such as £12.50."""
-    symbol = SYMBOLS.get(code, "")
-    if code in WITHOUT_MINOR_UNIT:
-        return f"{symbol}{amount:,}"
-    return f"{symbol}{amount // 100:,}.{amount % 100:02d}"
+    symbol, decimals = SYMBOLS.get(code, ""), CURRENCIES[code].decimals
+    whole, rest = divmod(amount, 10**decimals)
+    return f"{symbol}{whole:,}.{rest:0{decimals}d}" if decimals else f"{symbol}{whole:,}"
 
 
 def fee(amount: int) -> int:

@@ -5,6 +5,8 @@ from typing import Any, Final
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.cards import Card, named, numbered
 from sandbox.simulator.errors import NOT_FOUND, PAYMENT_REQUIRED, ApiError, missing_resource
+from sandbox.simulator.events import emit
+from sandbox.simulator.lists import LIST_PARAMS, page
 from sandbox.simulator.params import Param, Spec, choice, email, identifier, integer, listing, mapping, metadata, text
 from sandbox.simulator.state import Change
 
@@ -32,6 +34,9 @@ DATA: Final[Spec] = {
     "metadata": Param(metadata),
     "allow_redisplay": Param(choice("always", "limited", "unspecified")),
 }
+ATTACH: Final[Spec] = {"customer": Param(identifier, required=True), "expand": Param(listing(identifier))}
+DETACH: Final[Spec] = {"expand": Param(listing(identifier))}
+LIST: Final[Spec] = LIST_PARAMS | {"customer": Param(identifier), "type": Param(choice("card"))}
 CREATE: Final[Spec] = DATA | {"expand": Param(listing(identifier))}
 
 
@@ -80,6 +85,55 @@ def retrieve(change: Change, identifier: str) -> JsonObject:
     if known is None:
         raise missing_resource("PaymentMethod", identifier, param="payment_method", status=NOT_FOUND)
     return known
+
+
+def attach(change: Change, identifier: str, values: dict[str, Any]) -> JsonObject:
+    """Keep a payment method for a customer.
+
+    Raises:
+        ApiError: there is no such customer or payment method.
+    """
+    customer = values["customer"]
+    if change.get("customers", customer) is None:
+        raise missing_resource("customer", customer, param="customer")
+    attached = change.put("payment_methods", find(change, identifier) | {"customer": customer})
+    emit(change, "payment_method.attached", attached)
+    return attached
+
+
+def detach(change: Change, identifier: str, _values: dict[str, Any]) -> JsonObject:
+    """Take a payment method away from its customer, who never gets it back.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
+    before = retrieve(change, identifier)
+    detached = change.put("payment_methods", before | {"customer": None})
+    emit(change, "payment_method.detached", detached, before)
+    return detached
+
+
+def of_customer(change: Change, customer: str, values: dict[str, Any]) -> JsonObject:
+    """List what is kept for a customer, the newest first.
+
+    Raises:
+        ApiError: 404, there is no such customer.
+    """
+    if change.get("customers", customer) is None:
+        raise missing_resource("customer", customer, param="customer", status=NOT_FOUND)
+    return _page(change, customer, values, f"/v1/customers/{customer}/payment_methods")
+
+
+def index(change: Change, values: dict[str, Any]) -> JsonObject:
+    """List what is kept for a customer; without one there is nothing to list."""
+    return _page(change, values.get("customer"), values, "/v1/payment_methods")
+
+
+def _page(change: Change, customer: str | None, values: dict[str, Any], url: str) -> JsonObject:
+    def matches(method: JsonObject) -> bool:
+        return customer is not None and bool(method["customer"] == customer)
+
+    return page(change.state, "payment_methods", values, matches, url=url, noun="payment_method")
 
 
 def card_of(change: Change, payment_method: str) -> Card:

@@ -303,9 +303,17 @@ class Step(Enum):
         "a running row with an intent",
         CHECKING,
     )
+    CHOOSE_CARD = Row(
+        "worker.choose_card",
+        "commits which of the customer's saved cards will be charged",
+        "a running row with an intent",
+        CHECKING,
+        "a running row with an intent, and a card",
+        CHECKING,
+    )
     MAKE_PAYMENT_INTENT = Row(
         "worker.make_payment_intent",
-        "asks Stripe to make a PaymentIntent",
+        "asks Stripe to make a PaymentIntent, and to charge a saved card for it if asked so",
         "a running row with an intent",
         CHECKING,
         "a PaymentIntent at Stripe that nobody here knows",

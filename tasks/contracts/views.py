@@ -81,7 +81,9 @@ class PaymentView(SealedView):
     """A payment as its client may see it.
 
     Args:
-        amount: minor units, as asked; likewise the amounts received and refunded.
+        amount: minor units, as asked; likewise the amounts received, refunded and held for a capture.
+        capture: `automatic` or `manual`.
+        capture_before: until when the amount is held, if that is known and it is held still.
         client_secret: for Stripe.js, once the PaymentIntent exists.
         decline: `{code, message}` with words fit for the customer, after a decline.
     """
@@ -100,6 +102,10 @@ class PaymentView(SealedView):
     decline: Mapping[str, str] | None
     created_at: str
     updated_at: str
+    # Of views that an older version wrote; each field that comes later has a default.
+    amount_capturable: int = 0
+    capture: str = "automatic"
+    capture_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,9 @@ class FakeStripe:
     def retrieve_payment_intent(self, name: str) -> Any:
         return self._ask("retrieve_payment_intent", {"name": name})
 
+    def list_saved_cards(self, customer_id: str) -> Any:
+        return self._ask("list_saved_cards", {"customer_id": customer_id})
+
     def longest_call(self) -> float:
         return 2.5
 

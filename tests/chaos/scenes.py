@@ -283,6 +283,16 @@ def next_generation(stage: Stage) -> Case:
     return _worker(stage, posted, "payments")
 
 
+def charging(stage: Stage) -> Case:
+    """A customer has a saved card, and is charged while they are away."""
+    first = stage.posted_and_done()
+    [customer] = stage.house.sql("SELECT stripe_id FROM customers")
+    stage.stripe.client.v1.payment_methods.attach("pm_card_visa", {"customer": customer["stripe_id"]})
+    posted = stage.post(off_session=True, customer=first.document["customer"])
+    stage.take_in()
+    return _worker(stage, posted, "payments", status="paid")
+
+
 def _paid_at_stripe(stage: Stage) -> tuple[Posted, list[bytes]]:
     """Return a payment whose shopper has paid, and the events of it that Tollgate has not heard of."""
     posted = stage.posted_and_done()
@@ -419,6 +429,7 @@ SCENES = (
     Scene("renewing", (Step.RENEW,), renewing),
     Scene("looking up", (Step.CLAIM, Step.INTENT, Step.LOOK_UP, Step.OUTCOME), looking_up),
     Scene("next generation", (Step.NEXT_GENERATION, Step.MAKE_PAYMENT_INTENT), next_generation),
+    Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
     Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),

@@ -58,7 +58,7 @@ class Stage:
     def post(self, key: str | None = None, **changes: Any) -> Posted:
         """Post a payment, of a new customer unless told otherwise, and have it accepted."""
         key = key or new_key()
-        document = body(customer={"name": "Ada Lovelace", "email": f"ada.{key}@example.org"}, **changes)
+        document = body(**{"customer": {"name": "Ada Lovelace", "email": f"ada.{key}@example.org"}, **changes})
         answer = self.site.post(document, key)
         assert answer.status_code in {200, 202}, answer.json
         assert answer.json is not None

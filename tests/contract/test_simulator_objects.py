@@ -83,6 +83,7 @@ def play(recorder: Recorder) -> None:
     recorder.intent("pm_card_mastercard", capture_method="automatic")
     for card in ("pm_card_chargeDeclined", "pm_card_chargeDeclinedExpiredCard", "pm_card_radarBlock"):
         recorder.intent(card)
+    play_saved_cards(recorder, customer["id"])
     play_held_payments(recorder)
     play_three_d_secure(recorder)
     recorder.intent(payment_method="pm_card_in", confirm="true", off_session="true")
@@ -100,6 +101,16 @@ def play(recorder: Recorder) -> None:
         listed = ask("GET", noun, limit=100)
         ask("GET", f"{noun}/{listed['data'][0]['id']}")
     ask("DELETE", f"webhook_endpoints/{ask('GET', 'webhook_endpoints')['data'][0]['id']}")
+
+
+def play_saved_cards(recorder: Recorder, customer: str) -> None:
+    recorder.intent("pm_card_visa", customer=customer, setup_future_usage="off_session")
+    for card in ("pm_card_authenticationRequiredSetupForOffSession", "pm_card_authenticationRequired"):
+        method = recorder.ask("POST", f"payment_methods/{card}/attach", customer=customer)
+        recorder.intent(customer=customer, payment_method=method["id"], confirm="true", off_session="true")
+    recorder.ask("GET", f"customers/{customer}/payment_methods", type="card")
+    recorder.ask("GET", "payment_methods", customer=customer)
+    recorder.ask("POST", f"payment_methods/{method['id']}/detach")
 
 
 def play_held_payments(recorder: Recorder) -> None:

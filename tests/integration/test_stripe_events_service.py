@@ -33,7 +33,8 @@ from tests.builders.stripe_events import (
 )
 from workers.jobs.run import run_job
 from workers.runtime import Runtime
-from workers.services.payments import _Made, _record
+from workers.services.payment_intents import Made
+from workers.services.payments import _record
 
 pytestmark = pytest.mark.servers
 MOST_ROUNDS = 5  # of refreshes; each leaves at most one that was asked for meanwhile
@@ -92,7 +93,7 @@ def deliver(house: House, *bodies: bytes, runtime: Runtime | None = None) -> lis
 def respond(house: House, known: Known, thing: Object, at: int) -> None:
     """Let the response of the create call be recorded."""
     with house.runtime.transaction(Step.OUTCOME) as session:
-        _record(session, house.runtime, known.id, _Made(answer_of(thing, at), "response"))
+        _record(session, house.runtime, known.id, Made(answer_of(thing, at), "response"))
 
 
 def settle(house: House, truth: Object, at: int = 1000) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import stripe
@@ -48,6 +49,8 @@ class Request(Generic[T]):
         operation: on behalf of which operation, for the log.
         send: asks stripe-python.
         read: takes from the answer's fields what is wanted of it; raises ContractError if it is not there.
+        decline: where a declined card is an outcome, the name of the object in Stripe's error that tells of it; it is
+            read as the answer's fields are.
     """
 
     step: Step
@@ -56,6 +59,7 @@ class Request(Generic[T]):
     operation: str | None
     send: Callable[[], Answered]
     read: Callable[[Mapping[str, Any]], T]
+    decline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,7 @@ def _attempt(request: Request[T]) -> Reply[T] | Failure:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(request.read(response.data), response.data, response.code, headers)
     except stripe.StripeError as error:
-        return failure_of(error, request.method)
+        return _declined(request, error) or failure_of(error, request.method)
     except ContractError as error:
         return Failure(
             request.method,
@@ -212,6 +216,20 @@ def _attempt(request: Request[T]) -> Reply[T] | Failure:
             replayed=is_replayed(headers),
             cause=str(error),
         )
+
+
+def _declined(request: Request[T], error: stripe.StripeError) -> Reply[T] | None:
+    """Return what a declined card has left behind, where that is wanted and Stripe's error holds it."""
+    if request.decline is None or error.http_status != HTTPStatus.PAYMENT_REQUIRED:
+        return None
+    body = error.json_body
+    details = body.get("error") if isinstance(body, Mapping) else None
+    left = details.get(request.decline) if isinstance(details, Mapping) else None
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    try:
+        return Reply(request.read(left), left, HTTPStatus.PAYMENT_REQUIRED, headers) if left else None
+    except ContractError:
+        return None
 
 
 def _date(text: str | None) -> datetime | None:

@@ -3,7 +3,7 @@
 Unknown fields are ignored, so that a newer API version does no harm; what is read must be there and of its type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -39,7 +39,8 @@ class PaymentIntentSnapshot:
     """A PaymentIntent (https://docs.stripe.com/api/payment_intents/object); amounts in the currency's minor unit.
 
     `amount_refunded` and `disputed` are None when the charge was not expanded, so that they are not known; without any
-    charge they are 0 and False. The decline is that of the last attempt to pay, if it failed.
+    charge they are 0 and False. Likewise only an expanded charge tells until when its bank holds the amount. The
+    decline is that of the last attempt to pay, if it failed.
     """
 
     id: str
@@ -57,11 +58,15 @@ class PaymentIntentSnapshot:
     decline_message: str | None
     operation: str | None
     created: datetime
+    capture_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeSnapshot:
-    """A charge (https://docs.stripe.com/api/charges/object); amounts in the currency's minor unit."""
+    """A charge (https://docs.stripe.com/api/charges/object); amounts in the currency's minor unit.
+
+    `held` says that the bank holds the amount and nobody has captured or released it; `capture_before`, until when.
+    """
 
     id: str
     payment_intent_id: str | None
@@ -73,6 +78,17 @@ class ChargeSnapshot:
     disputed: bool
     operation: str | None
     decline_code: str | None
+    created: datetime
+    held: bool = False
+    capture_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCard:
+    """A card that is kept for a customer (https://docs.stripe.com/api/payment_methods/object)."""
+
+    id: str
+    expires: tuple[int, int]
     created: datetime
 
 
@@ -101,6 +117,7 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
         decline_message=_words_or_none(decline, "message"),
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
         created=_instant(fields, "created"),
+        capture_before=_capture_before(fields.get("latest_charge")),
     )
 
 
@@ -126,7 +143,36 @@ def charge_snapshot(fields: Mapping[str, Any]) -> ChargeSnapshot:
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
         decline_code=reason or _text_or_none(fields, "failure_code"),
         created=_instant(fields, "created"),
+        held=status == "succeeded" and not _flag(fields, "captured") and not _flag(fields, "refunded"),
+        capture_before=_capture_before(fields),
     )
+
+
+def saved_card_snapshots(fields: Mapping[str, Any]) -> Sequence[SavedCard]:
+    """Read a list of payment methods, all of them cards; the newest first, as Stripe lists them.
+
+    Raises:
+        ContractError: the fields are not those of such a list; names the field.
+    """
+    found = fields.get("data")
+    if not isinstance(found, list):
+        raise _wrong("data", "list", found)
+    return [_saved_card(each) for each in found]
+
+
+def _saved_card(fields: Mapping[str, Any]) -> SavedCard:
+    _require(fields, "payment_method")
+    card = _mapping(fields, "card")
+    expires = (_whole(card, "exp_year"), _whole(card, "exp_month"))
+    return SavedCard(_text(fields, "id"), expires, _instant(fields, "created"))
+
+
+def _capture_before(charge: object) -> datetime | None:
+    """Return until when a charge's bank holds its amount; None if it does not say, or the charge was not expanded."""
+    if not isinstance(charge, Mapping):
+        return None
+    card = _mapping(_mapping(charge, "payment_method_details"), "card")
+    return None if card.get("capture_before") is None else _instant(card, "capture_before")
 
 
 def _charge_facts(charge: object) -> tuple[int | None, bool | None]:

@@ -1,17 +1,24 @@
 """Stripe's API as Tollgate uses it. Nothing else talks to Stripe; every failure is one of `config.errors`."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import stripe
-from stripe.params import CustomerListParams, PaymentIntentCreateParams, PaymentIntentListParams
+from stripe.params import CustomerListParams, CustomerPaymentMethodListParams, PaymentIntentListParams
 
 from config.settings import StripeSettings
 from tasks.contracts.steps import Step
 from workers.gateways.calls import Answered, Caller, Request, object_id
 from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
-from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
+from workers.gateways.payment_intent_params import Taking, create_params
+from workers.gateways.snapshots import (
+    Answer,
+    PaymentIntentSnapshot,
+    SavedCard,
+    payment_intent_snapshot,
+    saved_card_snapshots,
+)
 from workers.gateways.transport import Transport
 from workers.resilience.breaker import Breaker
 
@@ -20,6 +27,7 @@ __all__ = ["API_VERSION", "StripeGateway", "idempotency_key", "operation_name", 
 API_VERSION: Final = stripe.api_version  # the version that the pinned library's types describe
 STRIPE_BREAKER: Final = "stripe"
 PAGE_SIZE: Final = 100  # the most that Stripe lists at once
+ON_SESSION: Final = Taking()
 
 stripe.enable_telemetry = False
 
@@ -91,8 +99,12 @@ class StripeGateway:
         metadata: Mapping[str, str],
         operation: str,
         idempotency_key: str,
+        taking: Taking = ON_SESSION,
     ) -> Answer[PaymentIntentSnapshot]:
-        """Make an unconfirmed PaymentIntent: no money moves before the customer confirms it.
+        """Make a PaymentIntent. No money moves before the customer confirms it, unless a saved card is charged.
+
+        A saved card that is declined, or whose bank wants to ask the customer, is no error: the answer is the
+        PaymentIntent that it has left (https://docs.stripe.com/payments/save-and-reuse#charge-saved-payment-method).
 
         Args:
             amount: in the currency's minor unit.
@@ -102,24 +114,42 @@ class StripeGateway:
             metadata: shown in Stripe's dashboard.
             operation: written to the metadata, so that the object can be found again.
             idempotency_key: under which Stripe does this at most once.
+            taking: how the money is taken.
         """
-        params: PaymentIntentCreateParams = {
-            "amount": amount,
-            "currency": currency,
-            "customer": customer_id,
-            "automatic_payment_methods": {"enabled": True},
-            "metadata": {**metadata, OPERATION_METADATA: operation},
-        }
-        if description is not None:
-            params["description"] = description
+        params = create_params(
+            amount=amount,
+            currency=currency,
+            customer_id=customer_id,
+            description=description,
+            metadata=metadata,
+            operation=operation,
+            taking=taking,
+        )
 
         def send() -> Answered:
             return self._stripe.payment_intents.create(params, {"idempotency_key": idempotency_key})
 
         return self._caller.answer(
             Request(
-                Step.MAKE_PAYMENT_INTENT, "POST", "payment_intents.create", operation, send, payment_intent_snapshot
+                Step.MAKE_PAYMENT_INTENT,
+                "POST",
+                "payment_intents.create",
+                operation,
+                send,
+                payment_intent_snapshot,
+                decline="payment_intent",
             )
+        )
+
+    def list_saved_cards(self, customer_id: str) -> Answer[Sequence[SavedCard]]:
+        """Return the newest cards that are kept for a customer, a hundred at most."""
+        params: CustomerPaymentMethodListParams = {"type": "card", "limit": PAGE_SIZE}
+
+        def send() -> Answered:
+            return self._stripe.customers.payment_methods.list(customer_id, params)
+
+        return self._caller.answer(
+            Request(Step.LOOK_UP, "GET", "customers.payment_methods.list", None, send, saved_card_snapshots)
         )
 
     def retrieve_payment_intent(self, payment_intent_id: str) -> Answer[PaymentIntentSnapshot]:

@@ -39,4 +39,7 @@ def _view(row: Payment, ring: Keyring) -> PaymentView:
         decline=customer_words(row.decline_code) if row.status == "declined" else None,
         created_at=rfc3339(row.created_at),
         updated_at=rfc3339(row.updated_at),
+        amount_capturable=row.amount_capturable,
+        capture=row.capture_method,
+        capture_before=rfc3339(row.capture_before) if row.capture_before and row.status == "requires_capture" else None,
     )

@@ -1,7 +1,6 @@
 """Payments: making a PaymentIntent exactly once."""
 
 import json
-from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -13,8 +12,7 @@ from models.history import History
 from models.payment import Payment
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
-from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
-from workers.gateways.stripe import idempotency_key, operation_name
+from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import unsent
 from workers.jobs.outcome import Outcome, done
@@ -23,31 +21,36 @@ from workers.runtime import Runtime
 from workers.services import customers
 from workers.services.customers import KnownCustomer
 from workers.services.moves import Source, move
+from workers.services.off_session import charge
+from workers.services.payment_intents import (
+    OBJECT_MISSING,
+    VERB,
+    Asked,
+    Made,
+    ask,
+    ask_again,
+    ask_anew,
+    look,
+    taking,
+)
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
 
-VERB = "create"
 # What a job that is not done means for its payment.
 _SETTLED = {"waiting": "processing", "checking": "checking", "cancelled": "canceled"}
 _UNMADE = frozenset({"processing", "checking", "failed"})  # statuses of a payment that Stripe is not known to have
-OBJECT_MISSING = "resource_missing"  # https://docs.stripe.com/error-codes#resource-missing
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A PaymentIntent, and by which call it became known: `response` or `fetch`."""
-
-    answer: Answer[PaymentIntentSnapshot]
-    source: str
 
 
 def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     """Make the payment's PaymentIntent, or find the one that an earlier attempt made.
 
     The intent is committed before Stripe is asked. An attempt that follows one with an intent looks before it asks
-    again, always under the same key (see `_ask_again`).
+    again, always under the same key (see `ask_again`).
     """
     customer = _prepare(attempt, request)
+    if request.off_session:
+        made = charge(attempt, request, customer)
+        return made if isinstance(made, Outcome) else _made(attempt, request, made)
     if attempt.job.stopped_for is not None:
         return _look_a_last_time(attempt, request, customer, attempt.job.stopped_for)
     stripe_customer = customers.at_stripe(attempt, customer)
@@ -60,10 +63,11 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     return _made(attempt, request, made)
 
 
-def _make(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stripe_customer: str) -> _Made:
+def _make(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stripe_customer: str) -> Made:
+    asked = Asked(request, stripe_customer, taking(request, customer))
     if not attempt.job.may_have_asked:
-        return _Made(_ask(attempt, request, stripe_customer, generation=attempt.job.intent_generation), "response")
-    return _look(attempt, request, customer, stripe_customer) or _ask_again(attempt, request, stripe_customer)
+        return ask(attempt, asked, generation=attempt.job.intent_generation)
+    return look(attempt, request, customer, stripe_customer) or ask_again(attempt, asked)
 
 
 def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stopped_for: float) -> Outcome:
@@ -73,7 +77,7 @@ def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownC
         StripeOutcomeUnknownError: if nothing is found, but what was sent last may still show up.
     """
     stripe_customer = customers.look_up(attempt, customer)
-    made = None if stripe_customer is None else _look(attempt, request, customer, stripe_customer)
+    made = None if stripe_customer is None else look(attempt, request, customer, stripe_customer)
     if made is not None:
         return _made(attempt, request, made)
     if stopped_for < attempt.runtime.settings.jobs.generation_wait:
@@ -81,23 +85,20 @@ def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownC
     return unsent(attempt.job)
 
 
-def _made(attempt: Attempt, request: CreatePayment, made: _Made) -> Outcome:
+def _made(attempt: Attempt, request: CreatePayment, made: Made) -> Outcome:
     return done(
         lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
     )
 
 
-def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> _Made:
+def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> Made:
     """Make the PaymentIntent for a customer made anew, since the one we know was deleted in Stripe's dashboard.
 
     Stripe's refusal proves that nothing was made under the key so far; the next generation of it names what is asked
     now, for other parameters under the old one would be refused.
     """
     stripe_customer = customers.replace(attempt, customer)
-    generation = attempt.job.intent_generation + 1
-    with attempt.transaction(Step.NEXT_GENERATION) as session:
-        attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
-    return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
+    return ask_anew(attempt, Asked(request, stripe_customer, taking(request, customer)))
 
 
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
@@ -140,6 +141,8 @@ def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePa
             booking_reference=request.booking_reference,
             amount=request.amount,
             currency=request.currency,
+            capture_method=request.capture_method,
+            off_session=request.off_session,
             status=status,
             **_sealed(settings.encryption_keys, request),
         )
@@ -164,70 +167,7 @@ def _sealed(ring: Keyring, request: CreatePayment) -> dict[str, bytes | None]:
     }
 
 
-def _ask(
-    attempt: Attempt, request: CreatePayment, stripe_customer: str, *, generation: int
-) -> Answer[PaymentIntentSnapshot]:
-    operation = operation_name(request.payment_id, VERB, generation)
-    attempt.before_call()
-    return attempt.runtime.stripe.create_payment_intent(
-        amount=request.amount,
-        currency=request.currency,
-        customer_id=stripe_customer,
-        description=request.description,
-        metadata={
-            **request.metadata,
-            "booking_reference": request.booking_reference,
-            "tollgate_payment": request.payment_id,
-        },
-        operation=operation,
-        idempotency_key=idempotency_key(operation),
-    )
-
-
-def _look(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stripe_customer: str) -> _Made | None:
-    """Find what an earlier attempt made, under any generation of its key, for whomever the customer was at Stripe."""
-    operation = operation_name(request.payment_id, VERB, attempt.job.intent_generation)
-    for stripe_id in (stripe_customer, *customer.former_stripe_ids):
-        found = _find(attempt, stripe_id, operation)
-        if found is not None:
-            return _Made(found, "fetch")
-    return None
-
-
-def _find(attempt: Attempt, stripe_customer: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
-    attempt.before_call()
-    try:
-        return attempt.runtime.stripe.find_payment_intent(customer_id=stripe_customer, operation=operation)
-    except StripeInvalidError as error:
-        # For instance, the customer was deleted in Stripe's dashboard. That says nothing of what was asked before.
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
-
-
-def _ask_again(attempt: Attempt, request: CreatePayment, stripe_customer: str) -> _Made:
-    """Ask under the same key while Stripe surely remembers it.
-
-    Raises:
-        StripeOutcomeUnknownError: if the key may be forgotten, or its stored answer is still a failure.
-    """
-    job, settings = attempt.job, attempt.runtime.settings.jobs
-    age = job.intent_age or 0.0
-    if age >= settings.resend_limit:
-        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
-    try:
-        return _Made(_ask(attempt, request, stripe_customer, generation=job.intent_generation), "response")
-    except StripeOutcomeUnknownError as error:
-        if not error.replayed or (job.failure_age or 0.0) < settings.generation_wait:
-            raise
-    # Stripe's stored answer is a failure and its lists have shown nothing for minutes. An unconfirmed PaymentIntent
-    # takes no money and nobody has its client secret, so the next generation of the key may make one.
-    generation = job.intent_generation + 1
-    with attempt.transaction(Step.NEXT_GENERATION) as session:
-        attempt.intend(session, operation_name(request.payment_id, VERB, generation), generation)
-    return _Made(_ask(attempt, request, stripe_customer, generation=generation), "response")
-
-
-def _record(session: Session, runtime: Runtime, payment_id: str, made: _Made) -> None:
+def _record(session: Session, runtime: Runtime, payment_id: str, made: Made) -> None:
     answer = made.answer
     payment = locked(session, payment_id)
     # A replayed answer shows the object as it was when it was made.

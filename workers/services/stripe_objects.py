@@ -60,7 +60,10 @@ def apply_payment_intent(
     payment.stripe_status = snapshot.status
     payment.snapshot_at = source.as_of
     payment.decline_code = None if snapshot.status in TERMINAL_AT_STRIPE else snapshot.decline_code
+    payment.amount = snapshot.amount
+    payment.amount_capturable = snapshot.amount_capturable
     payment.amount_received = max(payment.amount_received, snapshot.amount_received)
+    payment.capture_before = snapshot.capture_before or payment.capture_before
     payment.stripe_charge_id = snapshot.charge_id or payment.stripe_charge_id
     if snapshot.amount_refunded is not None:
         # Only a fetch can tell that a refund failed after all: then the amount falls again.
@@ -84,7 +87,8 @@ def _judge(payment: Payment, snapshot: PaymentIntentSnapshot, source: Source, *,
         return Verdict.TAKEN
     if source.as_of != payment.snapshot_at:
         return Verdict.TAKEN if source.as_of > payment.snapshot_at else Verdict.NOTHING_NEW
-    same = known == snapshot.status and payment.decline_code == snapshot.decline_code
+    facts = (payment.stripe_status, payment.decline_code, payment.amount, payment.amount_capturable)
+    same = facts == (snapshot.status, snapshot.decline_code, snapshot.amount, snapshot.amount_capturable)
     return Verdict.NOTHING_NEW if same else Verdict.AMBIGUOUS
 
 
@@ -106,6 +110,11 @@ def apply_charge(
         return Verdict.TAKEN
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
+    if charge.held and payment.stripe_status == "requires_capture":
+        payment.stripe_charge_id = charge.id
+        payment.capture_before = charge.capture_before or payment.capture_before
+        restate(session, runtime, payment, source)
+        return Verdict.TAKEN
     if payment.snapshot_at is not None and source.as_of < payment.snapshot_at:
         return Verdict.NOTHING_NEW
     if charge.status == "failed" and payment.status == "declined" and source.as_of == payment.snapshot_at:

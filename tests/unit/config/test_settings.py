@@ -275,6 +275,17 @@ def test_every_duration_of_a_job_is_above_zero(monkeypatch: pytest.MonkeyPatch) 
     assert jobs.resend_limit < 24 * 3600
 
 
+def test_the_currencies_are_set_and_each_must_be_one_of_stripes(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, complete_settings())
+    assert settings.load_ingress().currencies == ("gbp", "eur", "usd")
+    put(monkeypatch, complete_settings(TOLLGATE_CURRENCIES="gbp, jpy"))
+    assert settings.load_ingress().currencies == ("gbp", "jpy")
+    for wrong in ("gbp,xxx", "GBP", "gbp,"):
+        put(monkeypatch, complete_settings(TOLLGATE_CURRENCIES=wrong))
+        with pytest.raises(SettingsError, match="TOLLGATE_CURRENCIES"):
+            settings.load_ingress()
+
+
 def test_several_webhook_secrets_are_taken_while_one_is_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, complete_settings(TOLLGATE_STRIPE_WEBHOOK_SECRETS="whsec_newsecret, whsec_oldsecret"))
     assert settings.load_ingress().webhook_secrets == ("whsec_newsecret", "whsec_oldsecret")

@@ -56,6 +56,15 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"shopper": SHOPPER | {"ip": 16909060}}, "/shopper/ip", "not_text"),
     ({"shopper": SHOPPER | {"user_agent": "x" * 513}}, "/shopper/user_agent", "too_long"),
     ({"unknown": 1}, "/unknown", "unknown_field"),
+    ({"currency": "chf"}, "/currency", "currency_not_allowed"),
+    ({"currency": "jpy"}, "/currency", "currency_not_allowed"),
+    ({"capture": "later"}, "/capture", "capture_unknown"),
+    ({"capture": None}, "/capture", "null"),
+    ({"save_card": "true"}, "/save_card", "not_a_boolean"),
+    ({"save_card": 1}, "/save_card", "not_a_boolean"),
+    ({"off_session": None}, "/off_session", "null"),
+    ({"receipt": "no"}, "/receipt", "not_a_boolean"),
+    ({"save_card": True, "off_session": True}, "/save_card", "contradiction"),
 ]
 
 
@@ -89,6 +98,27 @@ def test_every_missing_field_is_named() -> None:
 )
 def test_what_is_acceptable_is_accepted(change: dict[str, Any]) -> None:
     load(SCHEMA, body(**change))
+
+
+def test_amounts_are_held_against_the_rules_of_every_currency_that_is_allowed() -> None:
+    schema = PaymentIntentSchema(("kwd", "jpy"))
+    load(schema, body(currency="kwd", amount=5120))
+    load(schema, body(currency="jpy", amount=51))
+    for change, code in (
+        ({"currency": "kwd", "amount": 5124}, "amount_not_rounded"),
+        ({"currency": "jpy", "amount": 49}, "amount_too_small"),
+        ({"currency": "gbp"}, "currency_not_allowed"),
+    ):
+        with pytest.raises(ProblemError) as refused:
+            load(schema, body(**change))
+        assert [error.code for error in refused.value.errors] == [code]
+
+
+def test_how_the_money_is_taken_is_passed_on() -> None:
+    asked = payment_contract("pay_1", load(SCHEMA, body(capture="manual", save_card=True, receipt=True)))
+    assert (asked.capture_method, asked.save_card, asked.off_session, asked.receipt) == ("manual", True, False, True)
+    away = payment_contract("pay_1", load(SCHEMA, body(off_session=True)))
+    assert (away.capture_method, away.save_card, away.off_session, away.receipt) == ("automatic", False, True, False)
 
 
 def test_the_job_holds_what_was_asked() -> None:

@@ -21,6 +21,7 @@ def facts(
     [
         (facts("requires_payment_method"), "requires_confirmation"),
         (facts("requires_payment_method", decline="insufficient_funds"), "declined"),
+        (facts("requires_payment_method", decline="authentication_required"), "requires_action"),
         (facts("requires_confirmation"), "requires_confirmation"),
         (facts("requires_action"), "requires_action"),
         (facts("requires_action", decline="insufficient_funds"), "requires_action"),
