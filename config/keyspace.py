@@ -47,6 +47,10 @@ class Keyspace:
         """The projected record of one API key."""
         return f"{self.prefix}apikey:{key_id}"
 
+    def misses(self, client_id: str) -> str:
+        """The token bucket of one client's reads that Redis can't answer."""
+        return f"{self.prefix}rate:{client_id}:misses"
+
     def rate(self, client_id: str) -> str:
         """The token bucket of one client."""
         return f"{self.prefix}rate:{client_id}"
@@ -56,12 +60,16 @@ class Keyspace:
         return f"{self.prefix}idem:{scope}"
 
     def view(self, subject_id: str) -> str:
-        """The sealed view of a job, a payment or a refund."""
+        """The sealed view of a job, a payment, a refund or a list."""
         return f"{self.prefix}view:{subject_id}"
 
-    def waiters(self, job_id: str) -> str:
-        """The expiring stream that wakes those who wait for a job's outcome."""
-        return f"{self.prefix}wait:{job_id}"
+    def absent(self, subject_id: str) -> str:
+        """The sealed word of a worker that there was nothing by that id a moment ago."""
+        return f"{self.prefix}view:{subject_id}:absent"
+
+    def waiters(self, subject_id: str) -> str:
+        """The expiring stream that wakes those who wait for a job's outcome, or for a view to be shown."""
+        return f"{self.prefix}wait:{subject_id}"
 
     def breaker(self, name: str) -> str:
         """The shared state of one circuit breaker."""

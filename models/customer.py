@@ -1,5 +1,8 @@
 """Customers: one per client and e-mail address, and their counterpart at Stripe."""
 
+import hashlib
+import hmac
+
 from sqlalchemy import ARRAY, ForeignKey, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,3 +27,8 @@ class Customer(Base):
     stripe_id: Mapped[str | None] = mapped_column(unique=True)
     former_stripe_ids: Mapped[list[str]] = mapped_column(ARRAY(String), server_default=text("'{}'"))
     created_at: Mapped[Recorded]
+
+
+def email_hash(key: bytes, email: str) -> str:
+    """Return the keyed hash by which a customer is found; addresses that differ in case alone are one customer's."""
+    return hmac.new(key, email.casefold().encode(), hashlib.sha256).hexdigest()

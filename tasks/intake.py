@@ -1,7 +1,8 @@
 """Reading the journal: entries are taken into PostgreSQL, committed, hinted at, and only then acknowledged."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from config.errors import DatabaseAwayError, JournalNotReadableYetError, JournalRejectedError
 from tasks.contracts.journal import JournalEntry
+from tasks.contracts.kinds import kind_of
 from tasks.contracts.steps import Step
 from tasks.contracts.views import JobView
 from tasks.publisher import send
@@ -24,6 +26,7 @@ LOG = logging.getLogger("tollgate.intake")
 GROUP = "dispatchers"
 BLOCK_MS = 1000  # how long to wait for news; also how long a stop may take
 REJECTED_KEPT = 10_000  # forged or broken entries kept for an operator
+MILLISECONDS = 1000
 FIRST_PROJECTED = 1  # newer than the first view that the ingress wrote
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
@@ -36,12 +39,14 @@ class Reader:
     Args:
         redis: a client whose socket timeout is above the blocking time.
         cursor: where the search for entries that a dead dispatcher left goes on.
+        clock: seconds since 1970, UTC.
     """
 
     runtime: Runtime
     app: Celery
     redis: Redis
     cursor: bytes = field(default=b"0-0")
+    clock: Callable[[], float] = field(default=time.time)
 
     def take_new(self) -> int:
         """Wait a moment for new entries and take them in; return how many there were.
@@ -96,17 +101,32 @@ class Reader:
 
     def _take(self, entries: Entries) -> int:
         good: list[tuple[bytes, JournalEntry, dict[str, object]]] = []
+        late: list[bytes] = []
         for stream_id, fields in entries:
             try:
                 entry, row = check_entry(self.runtime.settings, fields)
-                good.append((stream_id, entry, row))
+                if self._is_late(entry):
+                    late.append(stream_id)
+                else:
+                    good.append((stream_id, entry, row))
             except JournalRejectedError as error:
                 self._reject(stream_id, fields, error)
             except JournalNotReadableYetError as error:
                 self._set_aside(stream_id, fields, str(error))
         if good:
             self._commit(good)
+        self._acknowledge(late)
         return len(entries)
+
+    def _is_late(self, entry: JournalEntry) -> bool:
+        """Tell whether nobody waits for it any more, and nobody ever asks what became of it."""
+        kind = kind_of(entry.kind)
+        return not kind.kept and self.clock() > entry.accepted_ms / MILLISECONDS + kind.max_age
+
+    def _acknowledge(self, ids: Sequence[bytes]) -> None:
+        if ids:
+            with Step.ACKNOWLEDGE:
+                self.redis.xack(self.runtime.settings.redis.keyspace.journal, GROUP, *ids)
 
     def _commit(self, good: Sequence[tuple[bytes, JournalEntry, dict[str, object]]]) -> None:
         try:
@@ -147,10 +167,7 @@ class Reader:
         for stream_id, entry, _ in good:
             if entry.job_id in strange:
                 self._set_aside(stream_id, entry.to_fields(), f"its client {entry.client_id} is unknown to PostgreSQL")
-        ids = [stream_id for stream_id, entry, _ in good if entry.job_id not in strange]
-        if ids:
-            with Step.ACKNOWLEDGE:
-                self.redis.xack(keyspace.journal, GROUP, *ids)
+        self._acknowledge([stream_id for stream_id, entry, _ in good if entry.job_id not in strange])
         LOG.info(
             "journal taken in",
             extra={"new": len(taken.hints), "known": len(taken.known), "reused": len(taken.reused)},

@@ -11,6 +11,7 @@ from tasks.contracts.repairs import WAITING_SECONDS
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
+from workers.jobs.forget import forget
 from workers.jobs.presence import PRESENCE_SECONDS, forget_old, give_sign
 from workers.jobs.publish import mark_due, mark_lost, overdue_queues
 from workers.jobs.rescue import CutOff, rescue
@@ -22,6 +23,7 @@ CUT_OFF_SECONDS = 3.0  # without PostgreSQL: workers may have missed a sign of l
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
 FORGET_SECONDS = 3600.0
+FORGET_JOBS_SECONDS = 60.0
 PUBLISH_ROUNDS = 10  # of a long backlog at a time, so that rescue and repair are not kept waiting
 IDLE_CONSUMER_MS = 3_600_000  # a dispatcher that has read nothing for an hour is gone for good
 MILLISECONDS = 1000
@@ -50,6 +52,7 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
         Chore("api keys", API_KEYS_SECONDS, lambda: repair_api_keys(runtime)),
         Chore("waiting entries", WAITING_SECONDS, lambda: take_waiting(runtime)),
         Chore("trim", TRIM_SECONDS, lambda: trim(runtime, clock)),
+        Chore("forget jobs", FORGET_JOBS_SECONDS, lambda: forget_jobs(runtime)),
         Chore("forget processes", FORGET_SECONDS, lambda: forget_processes(runtime)),
     ]
 
@@ -146,6 +149,15 @@ def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
         if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:
             with Step.FORGET_READER:
                 runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
+
+
+def forget_jobs(runtime: Runtime) -> None:
+    """Delete the rows of jobs that are not kept, until none is left or other chores should have a turn."""
+    most = runtime.settings.jobs.publish_batch
+    for _ in range(PUBLISH_ROUNDS):
+        with runtime.transaction(Step.FORGET_JOBS) as session:
+            if forget(session, most) < most:
+                return
 
 
 def forget_processes(runtime: Runtime) -> None:

@@ -246,6 +246,14 @@ class Step(Enum):
         "nothing undone",
         NEXT_POLL,
     )
+    FORGET_JOBS = Row(
+        "dispatcher.forget_jobs",
+        "commits that rows of jobs are deleted which are over and not kept",
+        "rows of no more use",
+        NEXT_POLL,
+        "nothing undone",
+        NEXT_POLL,
+    )
     # The worker
     CLAIM = Row(
         "worker.claim",

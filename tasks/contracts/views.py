@@ -6,7 +6,7 @@ to epoch and version, so that nobody who can write Redis can put an old view, or
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -130,3 +130,26 @@ class RefundView(SealedView):
     stripe_refund: str | None
     created_at: str
     updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListView(SealedView):
+    """What belongs together, the newest in front; its version is the number of things there are, which only grows.
+
+    Args:
+        id: the list's name.
+        entries: ids, as many as one list holds.
+        more: whether there are older things than these.
+    """
+
+    id: str
+    client_id: str
+    entries: Sequence[str]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentView(SealedView):
+    """Says that there was nothing by that id when a worker looked; lies beside the place of its view, for a moment."""
+
+    id: str

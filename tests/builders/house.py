@@ -19,6 +19,7 @@ from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.contracts.views import JobView, PaymentView
 from tasks.intake import Reader
@@ -33,12 +34,13 @@ from workers.jobs.row import JobRow
 from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
-from workers.services import payments, refreshes, stripe_events
+from workers.services import payments, refreshes, shows, stripe_events
 
 Row = dict[str, Any]
 CREATE = Service(CreatePayment, payments.create, payments.settle_create)
 REFRESH = Service(RefreshPayment, refreshes.refresh, refreshes.settle_refresh)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
+SHOWS = BatchService(ShowViews, shows.show)
 MOST = 1000
 
 
@@ -164,6 +166,10 @@ class House:
     def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
         """Run a batch of stripe.event jobs."""
         return run_batch(runtime or self.runtime, job_ids, EVENTS)
+
+    def show(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
+        """Run a batch of views.show jobs."""
+        return run_batch(runtime or self.runtime, job_ids, SHOWS)
 
     def refresh_all(self, runtime: Runtime | None = None) -> list[Result]:
         """Run every payments.refresh job that is not over, as if its time had come."""

@@ -19,12 +19,14 @@ from tasks import intake, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import Reader
 from tasks.payments import create, refresh
 from tasks.process import bind_process
 from tasks.pulse import Heart
 from tasks.rounds import Rounds
+from tasks.shows import show
 from tasks.stopping import Stopping
 from tasks.stripe_events import handle
 from tests.builders.house import ids_in
@@ -37,7 +39,12 @@ from workers.redis_client import create_redis
 from workers.resilience.link import BreakerLink
 from workers.runtime import Runtime, create_runtime
 
-TASKS = {CreatePayment.KIND.name: create, RefreshPayment.KIND.name: refresh, StripeEvent.KIND.name: handle}
+TASKS = {
+    CreatePayment.KIND.name: create,
+    RefreshPayment.KIND.name: refresh,
+    ShowViews.KIND.name: show,
+    StripeEvent.KIND.name: handle,
+}
 TOLD = (Ignore, Retry, JobEndedError)  # how a task tells Celery, and so Flower, what became of its job
 MOMENT_MS = 1  # to wait for news in the journal: a test knows when there is some
 

@@ -18,13 +18,15 @@ from models.encrypted import encrypt_bytes
 from models.payment import Payment
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP
-from tests.builders.entries import new_key
+from tests.builders.entries import LETTERS, entry_of, new_key
 from tests.builders.ingress import body
 from tests.chaos import roles
 from tests.chaos.oracle import unsettled
 from tests.chaos.stage import JOURNAL, Posted, Stage
+from workers.jobs.forget import KEPT_SECONDS
 from workers.redis_safety import check_redis
 from workers.services.refreshes import ask_for_refresh
 
@@ -235,9 +237,19 @@ def filling_anew(stage: Stage) -> Case:
     return case
 
 
+def _missed(stage: Stage) -> None:
+    """Let a client have asked for a payment that there is not, and a worker have said so."""
+    unknown = "pay_" + secrets.token_hex(13).translate(LETTERS)
+    entry = entry_of(ShowViews(unknown), client="site", route="views", key=unknown, subject=unknown)
+    stage.house.take_in(entry)
+    stage.house.show(entry.job_id)
+
+
 def keeping_house(stage: Stage) -> Case:
     """An entry waits while the dispatcher sees to what has no hurry; one that is gone left its name in the group."""
     stage.take_in()
+    _missed(stage)
+    stage.time.advance(KEPT_SECONDS + 1)
     # Redis before 7.2 makes no consumer of a reader that found nothing.
     stage.house.runtime.redis.xgroup_createconsumer(stage.house.keyspace.journal, GROUP, "gone")
     posted = stage.post()
@@ -411,7 +423,7 @@ SCENES = (
     Scene("rescuing", (Step.RESCUE,), rescuing),
     Scene("repairing", (Step.VIEWS, Step.NOTE), repairing),
     Scene("filling anew", (Step.API_KEYS, Step.MARK_BEHIND, Step.EPOCH, Step.VIEWS, Step.NOTE), filling_anew),
-    Scene("keeping house", (Step.PRESENCE, Step.TRIM, Step.FORGET_READER), keeping_house),
+    Scene("keeping house", (Step.PRESENCE, Step.TRIM, Step.FORGET_READER, Step.FORGET_JOBS), keeping_house),
     Scene(
         "making",
         (

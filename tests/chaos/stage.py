@@ -23,7 +23,7 @@ from tests.chaos.roles import dispatch, work
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.projections.api_keys import load_live_keys, project_api_keys
 
-QUEUES = ("payments", "webhooks", "maintenance")
+QUEUES = ("payments", "webhooks", "views", "maintenance")
 JOURNAL = ["join", "left", "new"]
 MOST = 100
 FORGET = """

@@ -1,6 +1,7 @@
 """Endings that are nobody's error: too old, cancelled, or the death of its workers."""
 
 from config.resolver import GIVE_UP_LOOKING
+from tasks.contracts.kinds import kind_of
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -28,6 +29,9 @@ def unsent(job: JobRow) -> Outcome:
     if job.cancelling:
         detail = "An operator cancelled it before anything was done."
         return Outcome("cancelled", problem={"code": "cancelled", "detail": detail})
+    if not kind_of(job.kind).kept:
+        detail = "It came too late to be of use to anybody."
+        return Outcome("cancelled", problem={"code": "too_late", "detail": detail})
     return _dead(job, "it was not done within its kind's maximum age", safe=True)
 
 

@@ -1,7 +1,5 @@
 """Customers: one row per client and e-mail address, and one customer at Stripe for it."""
 
-import hashlib
-import hmac
 import logging
 from dataclasses import dataclass
 
@@ -11,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import StripeKeyReusedError, StripeOutcomeUnknownError
 from config.settings import WorkerSettings
-from models.customer import Customer
+from models.customer import Customer, email_hash
 from models.encrypted import decrypt, encrypt
 from tasks.contracts.identity import derived_id
 from tasks.contracts.steps import Step
@@ -41,15 +39,15 @@ def remember(session: Session, settings: WorkerSettings, *, client_id: str, name
 
     The name first given stays: what Stripe is asked under one idempotency key must never differ.
     """
-    email_hash = hmac.new(settings.derivation_key, email.casefold().encode(), hashlib.sha256).hexdigest()
-    customer_id = derived_id("cst", settings.derivation_key, client_id, email_hash)
+    hashed = email_hash(settings.derivation_key, email)
+    customer_id = derived_id("cst", settings.derivation_key, client_id, hashed)
     ring = settings.encryption_keys
     session.execute(
         insert(Customer)
         .values(
             id=customer_id,
             client_id=client_id,
-            email_hash=email_hash,
+            email_hash=hashed,
             name=encrypt(ring, "customers", "name", customer_id, name),
             email=encrypt(ring, "customers", "email", customer_id, email),
         )
