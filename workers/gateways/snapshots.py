@@ -38,9 +38,9 @@ class Answer(Generic[T]):
 class PaymentIntentSnapshot:
     """A PaymentIntent (https://docs.stripe.com/api/payment_intents/object); amounts in the currency's minor unit.
 
-    `amount_refunded` and `disputed` are None when the charge was not expanded, so that they are not known; without any
-    charge they are 0 and False. Likewise only an expanded charge tells until when its bank holds the amount. The
-    decline is that of the last attempt to pay, if it failed.
+    `charge_created`, `amount_refunded` and `disputed` are None when the charge was not expanded, so that they are not
+    known; without any charge the last two are 0 and False. Likewise only an expanded charge tells until when its bank
+    holds the amount. The decline is that of the last attempt to pay, if it failed.
     """
 
     id: str
@@ -52,6 +52,7 @@ class PaymentIntentSnapshot:
     client_secret: str | None = field(repr=False)
     customer_id: str | None
     charge_id: str | None
+    charge_created: datetime | None
     amount_refunded: int | None
     disputed: bool | None
     decline_code: str | None
@@ -99,7 +100,8 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
         ContractError: the fields are not those of a PaymentIntent; names the field.
     """
     _require(fields, "payment_intent")
-    refunded, disputed = _charge_facts(fields.get("latest_charge"))
+    charge = fields.get("latest_charge")
+    refunded, disputed = _charge_facts(charge)
     decline = _mapping(fields, "last_payment_error")
     return PaymentIntentSnapshot(
         id=_text(fields, "id"),
@@ -111,13 +113,14 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
         client_secret=_text_or_none(fields, "client_secret"),
         customer_id=_id_of(fields, "customer"),
         charge_id=_id_of(fields, "latest_charge"),
+        charge_created=_instant(charge, "created") if isinstance(charge, Mapping) else None,
         amount_refunded=refunded,
         disputed=disputed,
         decline_code=_text_or_none(decline, "decline_code") or _text_or_none(decline, "code"),
         decline_message=_words_or_none(decline, "message"),
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
         created=_instant(fields, "created"),
-        capture_before=_capture_before(fields.get("latest_charge")),
+        capture_before=_capture_before(charge),
     )
 
 

@@ -5,6 +5,7 @@ as they are; an older one adds nothing; one from the same second that differs is
 and fetched once. Only a fetch makes it clean again, whatever else is heard meanwhile.
 """
 
+import datetime as dt
 import logging
 from enum import Enum
 
@@ -16,6 +17,7 @@ from models.payment import Payment
 from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
 from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
 from workers.runtime import Runtime
+from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
 
 LOG = logging.getLogger("tollgate.stripe_objects")
@@ -75,7 +77,10 @@ def apply_payment_intent(
         payment.client_secret = encrypt(
             runtime.settings.encryption_keys, "payments", "client_secret", payment.id, snapshot.client_secret
         )
+    came = snapshot.charge_id is not None and _money_came(payment, snapshot.charge_created, source)
     restate(session, runtime, payment, source)
+    if came:
+        post_capture(session, payment, source)
     return Verdict.TAKEN
 
 
@@ -106,7 +111,10 @@ def apply_charge(
         payment.amount_received = max(payment.amount_received, charge.amount_captured)
         payment.amount_refunded = max(payment.amount_refunded, charge.amount_refunded)
         payment.disputed = payment.disputed or charge.disputed
+        came = _money_came(payment, charge.created, source)
         restate(session, runtime, payment, source)
+        if came:
+            post_capture(session, payment, source)
         return Verdict.TAKEN
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
@@ -122,6 +130,19 @@ def apply_charge(
     if charge.amount_refunded or charge.disputed:
         mark_dirty(payment)
     return Verdict.AMBIGUOUS
+
+
+def _money_came(payment: Payment, charged_at: dt.datetime | None, source: Source) -> bool:
+    """Note when a payment's money came, by Stripe's clock; return whether this is the first that is heard of it.
+
+    A card that is charged at once gives the money when its charge is made, however late that is heard of. Of a held
+    amount the charge tells only when it was held; when it was captured, the source tells best.
+    """
+    if payment.paid_at is not None or payment.amount_received == 0:
+        return False
+    at_once = payment.capture_method == "automatic"
+    payment.paid_at = charged_at if at_once and charged_at is not None else source.as_of
+    return True
 
 
 def mark_dirty(payment: Payment) -> None:
