@@ -125,6 +125,29 @@ class StripeKeyReusedError(StripeMisconfiguredError):
     """An idempotency key was used with two requests: a fault of our own, which no repetition can mend."""
 
 
+class WebsiteError(TollgateError):
+    """A client's website did not take a notification.
+
+    Args:
+        message: what went wrong; holds no more of the URL than its host.
+        gone: whether the website says that the address is gone for good.
+        retry_after: seconds the website asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str | None = None, *, gone: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.gone = gone
+        self.retry_after = retry_after
+
+
+class WebsiteAddressError(WebsiteError):
+    """Notifications may not go to this address."""
+
+
+class WebsitePausedError(WebsiteError):
+    """Nothing is sent to this endpoint for a moment: it has failed again and again, or has enough under way."""
+
+
 class JobEndedError(TollgateError):
     """The job did not end well; this is how Celery and Flower are told."""
 

@@ -33,3 +33,12 @@ MAX_DOUBLINGS: Final = 32
 # spread enough that thousands do not come back in one moment, soon enough that the first is the probe.
 SNOOZE_SPREAD: Final = 0.5
 LONGEST_SNOOZE_SPREAD: Final = 5.0
+
+# Notifications wait longer than anything that a person waits for: one website that is gone for days must not keep the
+# database busy with thousands of its jobs.
+LONGEST_NOTIFICATION_PAUSE: Final = HOUR / 2
+# An endpoint that failed so often in a row is left alone for so long (`workers.resilience.lanes`).
+LANE_FAILURES: Final = 5
+LANE_PAUSE: Final = 30.0
+# One that has as many calls under way as it may is asked again after this; most answer within it.
+LANE_BUSY: Final = 1.0

@@ -24,9 +24,11 @@ from config.store_settings import (
     read_redis_url,
 )
 from config.stripe_settings import Environment, StripeSettings, read_stripe
+from config.website_settings import WebsiteSettings, read_websites
 
 __all__ = [
     "DatabaseSettings",
+    "EndpointSettings",
     "Environment",
     "FlowerSettings",
     "IngressSettings",
@@ -35,8 +37,10 @@ __all__ = [
     "OperatorSettings",
     "RedisSettings",
     "StripeSettings",
+    "WebsiteSettings",
     "WorkerSettings",
     "load_database",
+    "load_endpoints",
     "load_environment",
     "load_flower",
     "load_ingress",
@@ -94,6 +98,7 @@ class WorkerSettings:
     database: DatabaseSettings
     stripe: StripeSettings
     jobs: JobSettings
+    websites: WebsiteSettings
     journal_mac_keys: Keyring
     journal_private_keys: OpeningKeys
     view_keys: Keyring
@@ -111,6 +116,15 @@ class OperatorSettings:
     redis: RedisSettings
     database: DatabaseSettings
     api_key_pepper: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """All that the command line knows when it handles the endpoints of clients' websites."""
+
+    database: DatabaseSettings
+    websites: WebsiteSettings
+    encryption_keys: Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +183,8 @@ def load_worker() -> WorkerSettings:
         environment = _environment(read)
         redis = read_redis(read)
         stripe, jobs = read_stripe(read, environment), read_jobs(read)
-        _check_durations(stripe, jobs)
+        websites = read_websites(read, environment)
+        _check_durations(stripe, jobs, websites)
         return WorkerSettings(
             environment=environment,
             log=_log(read),
@@ -179,6 +194,7 @@ def load_worker() -> WorkerSettings:
             database=read_database(read),
             stripe=stripe,
             jobs=jobs,
+            websites=websites,
             journal_mac_keys=read.ring("TOLLGATE_JOURNAL_MAC_KEYS"),
             journal_private_keys=OpeningKeys(read.ring("TOLLGATE_JOURNAL_PRIVATE_KEYS")),
             view_keys=read.ring("TOLLGATE_VIEW_KEYS"),
@@ -189,8 +205,8 @@ def load_worker() -> WorkerSettings:
         )
 
 
-def _check_durations(stripe: StripeSettings, jobs: JobSettings) -> None:
-    """Refuse durations that must exceed a whole call to Stripe and do not.
+def _check_durations(stripe: StripeSettings, jobs: JobSettings, websites: WebsiteSettings) -> None:
+    """Refuse durations that must exceed a whole call to Stripe, or to a website, and do not.
 
     A second worker would take the job over while the first still waits for Stripe; a stop would cut every call off that
     is under way; no attempt could make a second call; a job cancelled during a call would be told to have done nothing.
@@ -206,6 +222,11 @@ def _check_durations(stripe: StripeSettings, jobs: JobSettings) -> None:
             raise SettingsError(
                 f"{name} must be more than TOLLGATE_STRIPE_CONNECT_TIMEOUT and TOLLGATE_STRIPE_READ_TIMEOUT together"
             )
+    if jobs.lease <= websites.longest_call:
+        raise SettingsError(
+            "TOLLGATE_JOB_LEASE_SECONDS must be more than twice TOLLGATE_WEBSITE_CONNECT_TIMEOUT and "
+            "TOLLGATE_WEBSITE_READ_TIMEOUT together"
+        )
 
 
 def load_operator() -> OperatorSettings:
@@ -220,6 +241,20 @@ def load_operator() -> OperatorSettings:
             redis=read_redis(read),
             database=read_database(read),
             api_key_pepper=read.key("TOLLGATE_API_KEY_PEPPER"),
+        )
+
+
+def load_endpoints() -> EndpointSettings:
+    """Read what is needed to handle the endpoints of clients' websites.
+
+    Raises:
+        SettingsError: one line that names the variable that is missing or wrong.
+    """
+    with Reader() as read:
+        return EndpointSettings(
+            database=read_database(read),
+            websites=read_websites(read, _environment(read)),
+            encryption_keys=read.ring("TOLLGATE_ENCRYPTION_KEYS"),
         )
 
 

@@ -19,6 +19,7 @@ from config.settings import WorkerSettings
 from models.database import create_database_engine
 from tasks.contracts.steps import Step
 from workers.gateways.stripe import StripeGateway, stripe_breaker
+from workers.gateways.website import WebsiteGateway
 from workers.redis_client import create_redis
 from workers.resilience.link import BreakerLink
 
@@ -34,6 +35,7 @@ class Runtime:
     engine: Engine
     redis: Redis
     stripe: StripeGateway
+    websites: WebsiteGateway
     random: Callable[[], float]
     breaker_link: BreakerLink | None = None
 
@@ -125,6 +127,7 @@ def create_runtime(settings: WorkerSettings, role: str, *, shares_breaker: bool 
         engine=create_database_engine(settings.database, role),
         redis=create_redis(settings.redis),
         stripe=StripeGateway(stripe, breaker),
+        websites=WebsiteGateway(settings.websites, width=settings.concurrency // 2),
         random=random.SystemRandom().random,
         breaker_link=link,
     )

@@ -3,11 +3,13 @@
 from config.errors import ContractError
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.job import Contract, Kind
+from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.shows import ShowViews
 
 CONTRACTS: dict[str, type[Contract]] = {
-    contract.KIND.name: contract for contract in (CreatePayment, RefreshPayment, ShowViews, StripeEvent)
+    contract.KIND.name: contract
+    for contract in (CreatePayment, RefreshPayment, SendNotification, ShowViews, StripeEvent)
 }
 
 

@@ -327,6 +327,14 @@ class Step(Enum):
         "a PaymentIntent at Stripe that nobody here knows",
         CHECKING,
     )
+    SEND_NOTIFICATION = Row(
+        "worker.send_notification",
+        "posts a notification to a client's website",
+        "a running row without an intent",
+        LEASE,
+        "a notification taken, and a running row: it is sent again, with the same `webhook-id`",
+        LEASE,
+    )
     LOOK_UP = Row(
         "worker.look_up",
         "asks Stripe what it knows; changes nothing there",

@@ -14,6 +14,7 @@ from config.settings import (
     LogSettings,
     RedisSettings,
     StripeSettings,
+    WebsiteSettings,
     WorkerSettings,
 )
 from tests.builders.ingress import MACS, NOWHERE, PRIVATE, VIEWS
@@ -83,6 +84,7 @@ def worker_settings(
             **(stripe or {}),
         ),
         jobs=dataclasses.replace(JOBS, **(jobs or {})),
+        websites=WebsiteSettings(connect_timeout=0.5, read_timeout=1.0, on_loopback=True),
         journal_mac_keys=MACS,
         journal_private_keys=OpeningKeys(PRIVATE),
         view_keys=VIEWS,

@@ -18,10 +18,12 @@ from ingress.app import create_app
 from tasks import intake, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import Reader
+from tasks.notifications import send
 from tasks.payments import create, refresh
 from tasks.process import bind_process
 from tasks.pulse import Heart
@@ -43,6 +45,7 @@ TASKS = {
     CreatePayment.KIND.name: create,
     RefreshPayment.KIND.name: refresh,
     ShowViews.KIND.name: show,
+    SendNotification.KIND.name: send,
     StripeEvent.KIND.name: handle,
 }
 TOLD = (Ignore, Retry, JobEndedError)  # how a task tells Celery, and so Flower, what became of its job

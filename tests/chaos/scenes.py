@@ -21,6 +21,7 @@ from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP
+from tests.builders.endpoints import add_endpoint, notification, notifications
 from tests.builders.entries import LETTERS, entry_of, new_key
 from tests.builders.ingress import body
 from tests.chaos import roles
@@ -356,6 +357,28 @@ def refreshing(stage: Stage) -> Case:
     return _worker(stage, posted, "maintenance", status="paid")
 
 
+def notifying(stage: Stage) -> Case:
+    """The shopper has paid, and the website is to hear of it."""
+    posted, events = _paid_at_stripe(stage)
+    add_endpoint(stage.house, stage.website.url)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    stage.work("webhooks")
+    stage.take_in("publish")
+    [job] = notifications(stage.house)
+    case = _worker(stage, posted, "notifications", status="paid")
+    payment = case.wrong
+
+    def wrong() -> list[str]:
+        heard = {(each.headers["webhook-id"], each.raw) for each in stage.website.heard}
+        told = {(job["id"], notification(stage.house, job)[0].body.encode())}
+        return [*payment(), *([] if heard == told else [f"the website heard {heard}"])]
+
+    case.wrong = wrong
+    return case
+
+
 def stopping(stage: Stage) -> Case:
     """A worker is told to stop in mid-job."""
     posted = stage.post()
@@ -444,5 +467,6 @@ SCENES = (
     Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
     Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
+    Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
 )

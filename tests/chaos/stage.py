@@ -20,14 +20,16 @@ from tests.builders.ingress import PEPPER, Site, body
 from tests.builders.simulator import Simulator
 from tests.builders.time_ahead import TimeAhead
 from tests.chaos.roles import dispatch, work
+from tests.unit.workers.gateways.scripted import ScriptedServer, answer, scripted
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.projections.api_keys import load_live_keys, project_api_keys
 
-QUEUES = ("payments", "webhooks", "views", "maintenance")
+QUEUES = ("payments", "webhooks", "views", "maintenance", "notifications")
 JOURNAL = ["join", "left", "new"]
 MOST = 100
 FORGET = """
-DELETE FROM stripe_events; DELETE FROM payments; DELETE FROM customers; DELETE FROM attempts; DELETE FROM jobs
+DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM payments; DELETE FROM customers;
+DELETE FROM attempts; DELETE FROM jobs
 """
 ROUNDS = 3  # a hint's job may leave a follow-up job, whose views follow
 NARROW = {"lock_timeout": 0.3}  # seconds; a frozen transaction is waited for in vain, and the test waits with it
@@ -52,6 +54,7 @@ class Stage:
     stripe: Simulator
     time: TimeAhead
     actors: Actors
+    website: ScriptedServer
     plan: dict[str, Any] = field(default_factory=dict)
     ran: dict[str, float] = field(default_factory=dict)
 
@@ -115,6 +118,7 @@ class Stage:
             self.house.runtime, stripe=StripeGateway(stripe, stripe_breaker(stripe))
         )
         self.stripe.control("DELETE", "faults")
+        self.website.heard.clear()
         self.time.reset()
 
     def unfinished(self) -> list[Row]:
@@ -125,7 +129,10 @@ class Stage:
 @contextmanager
 def staged(database_url: str, redis_url: str, prefix: str, stripe: Simulator, actors: Actors) -> Iterator[Stage]:
     """Open the stage, with an API key that PostgreSQL knows."""
-    with open_house(database_url, redis_url, prefix, stripe.url, database=NARROW) as first:
+    with (
+        scripted(answer(200)) as website,
+        open_house(database_url, redis_url, prefix, stripe.url, database=NARROW) as first,
+    ):
         time = TimeAhead(database_url, first.runtime.redis, first.keyspace.journal)
         settings = first.runtime.settings
         operator = OperatorSettings("test", settings.redis, settings.database, PEPPER)
@@ -142,6 +149,6 @@ def staged(database_url: str, redis_url: str, prefix: str, stripe: Simulator, ac
             "database": NARROW,
         }
         try:
-            yield Stage(first, site, stripe, time, actors, plan)
+            yield Stage(first, site, stripe, time, actors, website, plan)
         finally:
             site.close()

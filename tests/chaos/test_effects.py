@@ -1,4 +1,4 @@
-"""No effect without its step, by watching: whatever PostgreSQL, Redis and Stripe are made to do is done in one.
+"""No effect without its step, by watching: what PostgreSQL, Redis, Stripe and websites are made to do is done in one.
 
 Every scene is played in this process, unarmed. PostgreSQL itself says which transactions wrote, Valkey which commands
 write. `tests/unit/tasks/contracts/test_effects.py` holds the same by reading the code.
@@ -17,6 +17,7 @@ from kombu.transport.virtual import Channel
 from redis import Redis
 from redis.connection import AbstractConnection
 from sqlalchemy import Connection, Engine, event
+from urllib3 import HTTPConnectionPool
 
 from tasks import intake, upkeep
 from tasks.contracts.steps import Step
@@ -87,7 +88,7 @@ def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     watching = Watch(stage.house.runtime.redis)
     enter, leave = Step.__enter__, Step.__exit__
     send, pack, request = AbstractConnection.send_command, AbstractConnection.pack_commands, Transport.request
-    declare, hint = Channel.queue_declare, Celery.send_task
+    declare, hint, urlopen = Channel.queue_declare, Celery.send_task, HTTPConnectionPool.urlopen
 
     def entering(step: Step) -> None:
         watching.enter(step)
@@ -110,6 +111,10 @@ def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         watching.effect(f"Stripe {method.upper()}")
         return request(transport, method, *rest, **options)
 
+    def opening(pool: Any, method: str, *rest: Any, **options: Any) -> Any:
+        watching.effect(f"HTTP {method}")
+        return urlopen(pool, method, *rest, **options)
+
     def declaring(channel: Any, *rest: Any, **options: Any) -> Any:
         watching.effect("Celery queue")
         return declare(channel, *rest, **options)
@@ -125,6 +130,7 @@ def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setattr(AbstractConnection, "send_command", sending)
     monkeypatch.setattr(AbstractConnection, "pack_commands", packing)
     monkeypatch.setattr(Transport, "request", requesting)
+    monkeypatch.setattr(HTTPConnectionPool, "urlopen", opening)
     monkeypatch.setattr(intake, "BLOCK_MS", intake.BLOCK_MS)  # a role sets these two, and here they are set back
     monkeypatch.setattr(upkeep, "IDLE_CONSUMER_MS", upkeep.IDLE_CONSUMER_MS)
     event.listen(Engine, "commit", watching.commit)

@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from standardwebhooks import Webhook, WebhookVerificationError
 
+from config.retries import LANE_FAILURES
+from models.encrypted import encrypt
+from models.endpoint import Endpoint
+from tasks.contracts.notifications import SendNotification
 from tasks.contracts.steps import Step
 from tests.builders.endpoints import SECRET, add_endpoint, notification, notifications
 from tests.builders.entries import event_entry, payment_entry
 from tests.builders.house import House
 from tests.builders.stripe_events import AMOUNT, FakeStripe, intent
 from tests.builders.stripe_events import event as stripe_event
-from workers.services.notifications import announce
+from tests.unit.workers.gateways.scripted import Act, ScriptedServer, answer, scripted, silence
+from workers.gateways.standard_webhooks import new_secret
+from workers.gateways.website import Recipient, WebsiteGateway
+from workers.jobs import dead
+from workers.jobs.operator import Operator
+from workers.jobs.run import Result, Service, run_job
+from workers.services.notifications import announce, send, settle_send
 from workers.services.stripe_objects import locked
 
 pytestmark = pytest.mark.servers
+SEND = Service(SendNotification, send, settle_send)
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A notification on its way to an endpoint."""
+
+    server: ScriptedServer
+    endpoint: str
+    job_id: str
+
+
+def deliver(house: House, job_id: str, *, at: float | None = None) -> Result:
+    """Run a notification's job now, whenever it would be due, by a clock that a test may set."""
+    house.make_due(job_id)
+    runtime = house.runtime
+    if at is not None:
+        sender = WebsiteGateway(runtime.settings.websites, width=1, clock=lambda: at)
+        runtime = dataclasses.replace(runtime, websites=sender)
+    return run_job(runtime, job_id, SEND)
+
+
+def replay(house: House, job_id: str) -> None:
+    with house.runtime.transaction(Step.OUTCOME) as session:
+        assert dead.replay(session, [job_id], Operator("ada", "the website is well again"))
+
+
+def soon(house: House) -> Any:
+    """Return when a job that failed once is due at the latest."""
+    base = house.runtime.settings.jobs.backoff_base
+    return house.one("SELECT clock_timestamp() + make_interval(secs => :base) AS at", base=base)["at"]
 
 
 def under_way(house: House) -> tuple[str, str]:
@@ -165,3 +211,143 @@ def explained(session: Session) -> str:
         "EXPLAIN SELECT * FROM endpoints WHERE client_id = 'site' AND disabled_at IS NULL"
     )
     return "\n".join(row[0] for row in rows)
+
+
+# Sending
+
+
+@pytest.fixture
+def told(house: House) -> Iterator[Callable[..., Told]]:
+    """Let a payment be paid for an endpoint that does what a script says."""
+    with ExitStack() as stack:
+
+        def tell(*script: Act) -> Told:
+            server = stack.enter_context(scripted(*script))
+            endpoint = add_endpoint(house, f"{server.url}/hooks")
+            paid(house)
+            [job] = [each for each in notifications(house) if notification(house, each)[0].endpoint_id == endpoint]
+            return Told(server, endpoint, job["id"])
+
+        yield tell
+
+
+def test_a_notification_is_sent_signed_with_its_jobs_id_as_its_own(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(200))
+    assert deliver(house, sent.job_id).state == "done"
+    [heard] = sent.server.heard
+    assert (heard.method, heard.path, heard.headers["webhook-id"]) == ("POST", "/hooks", sent.job_id)
+    assert Webhook(SECRET).verify(heard.raw, dict(heard.headers))["type"] == "payment.paid"
+    assert heard.raw.decode() == notification(house, house.job(sent.job_id))[0].body
+
+
+def test_what_failed_is_sent_again_as_the_same_message_with_a_new_time(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(500), answer(200))
+    result = deliver(house, sent.job_id)
+    assert (result.state, "answered 500" in result.reason) == ("waiting", True)
+    assert house.job(sent.job_id)["next_run_at"] <= soon(house)
+    assert deliver(house, sent.job_id, at=time.time() + 100).state == "done"
+    first, second = sent.server.heard
+    assert (first.headers["webhook-id"], first.raw) == (second.headers["webhook-id"], second.raw)
+    assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
+
+
+def test_a_website_that_is_busy_is_asked_again_when_it_says(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(503, Retry_After="240"))
+    assert deliver(house, sent.job_id).state == "waiting"
+    wait = house.one(
+        "SELECT EXTRACT(EPOCH FROM next_run_at - clock_timestamp())::float AS s FROM jobs WHERE id = :id",
+        id=sent.job_id,
+    )["s"]
+    assert 230 < wait <= 240
+
+
+def test_410_disables_the_endpoint_and_refuses_the_notification(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(410))
+    assert deliver(house, sent.job_id).state == "refused"
+    assert house.job(sent.job_id)["problem"]["code"] == "endpoint_gone"
+    assert house.one("SELECT disabled_at FROM endpoints WHERE id = :id", id=sent.endpoint)["disabled_at"] is not None
+    paid(house)
+    assert len(notifications(house)) == 1
+
+
+def test_what_waits_for_a_disabled_endpoint_is_a_dead_letter_that_can_be_replayed(
+    house: House, told: Callable[..., Told]
+) -> None:
+    sent = told(answer(200))
+    house.sql("UPDATE endpoints SET disabled_at = now()")
+    assert deliver(house, sent.job_id).state == "dead"
+    house.sql("UPDATE endpoints SET disabled_at = NULL")
+    replay(house, sent.job_id)
+    assert deliver(house, sent.job_id).state == "done"
+    assert [heard.headers["webhook-id"] for heard in sent.server.heard] == [sent.job_id]
+
+
+def test_what_was_for_an_endpoint_that_is_removed_is_refused(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(200))
+    house.sql("DELETE FROM endpoints")
+    assert deliver(house, sent.job_id).state == "refused"
+    assert sent.server.heard == []
+
+
+def test_a_notification_that_is_too_old_is_dead_and_safe_to_replay(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(500), answer(200))
+    deliver(house, sent.job_id)
+    house.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=sent.job_id)
+    assert deliver(house, sent.job_id).state == "dead"
+    assert house.job(sent.job_id)["verdict"] == "safe_to_replay"
+    replay(house, sent.job_id)
+    assert deliver(house, sent.job_id).state == "done"
+    assert len({heard.headers["webhook-id"] for heard in sent.server.heard}) == 1
+
+
+def test_a_worker_that_dies_after_the_website_took_it_has_it_sent_again_as_the_same(
+    house: House, told: Callable[..., Told]
+) -> None:
+    sent = told(answer(200))
+    [job] = house.claim(sent.job_id)
+    with house.runtime.reading() as session:
+        endpoint = session.get_one(Endpoint, sent.endpoint)
+        to = Recipient(endpoint.id, endpoint.url, [SECRET])
+    house.runtime.websites.send(to, job.id, b"{}")
+    house.lapse(sent.job_id)
+    house.rescue()
+    assert house.job(sent.job_id)["state"] == "ready"
+    assert deliver(house, sent.job_id).state == "done"
+    assert [heard.headers["webhook-id"] for heard in sent.server.heard] == [sent.job_id] * 2
+
+
+def test_a_former_secret_signs_until_its_time(house: House, told: Callable[..., Told]) -> None:
+    sent = told(answer(500))
+    former = new_secret()
+    sealed = encrypt(house.runtime.settings.encryption_keys, "endpoints", "former_secret", sent.endpoint, former)
+    house.sql("UPDATE endpoints SET former_secret = :sealed", sealed=sealed)
+    for until in ("NULL", "clock_timestamp() + interval '1 hour'", "clock_timestamp() - interval '1 second'"):
+        house.sql(f"UPDATE endpoints SET former_until = {until}")  # noqa: S608 - of this test
+        deliver(house, sent.job_id)
+    for heard in sent.server.heard[:2]:
+        for secret in (SECRET, former):
+            Webhook(secret).verify(heard.raw, dict(heard.headers))
+    last = sent.server.heard[2]
+    Webhook(SECRET).verify(last.raw, dict(last.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(former).verify(last.raw, dict(last.headers))
+
+
+def test_one_website_that_hangs_holds_up_no_other(house: House) -> None:
+    """Eight notifications to a website that hangs and one to another: with four threads they are not one by one."""
+    with scripted(silence) as hanging, scripted(answer(200)) as well:
+        add_endpoint(house, hanging.url)
+        for _ in range(8):
+            paid(house)
+        house.sql("UPDATE endpoints SET disabled_at = now()")
+        add_endpoint(house, well.url)
+        paid(house)
+        house.sql("UPDATE endpoints SET disabled_at = NULL")
+        ids = [job["id"] for job in notifications(house)]
+        started = time.monotonic()
+        with ThreadPoolExecutor(house.runtime.settings.concurrency) as pool:
+            results = list(pool.map(lambda job_id: deliver(house, job_id), ids))
+        took = time.monotonic() - started
+    assert [result.state for result in results].count("done") == 1
+    assert len(hanging.heard) <= LANE_FAILURES + house.runtime.settings.concurrency // 2
+    assert took < 4 * house.runtime.websites.longest_call

@@ -128,7 +128,9 @@ class World:
         engine = create_database_engine(settings.database, "model")
         engine.pool._pre_ping = False  # a server that does not go away need not be asked every time
         self._open.callback(engine.dispose)
-        self._runtime = SteppedRuntime("model", self.settings, engine, self.redis, cast("Any", None), lambda: 0.5)
+        self._runtime = SteppedRuntime(
+            "model", self.settings, engine, self.redis, cast("Any", None), cast("Any", None), lambda: 0.5
+        )
         gate = RedisGate(connection_pool(settings.redis, size=2, socket_timeout=2.0))
         self._open.callback(gate.close)
         self.door = Door(

@@ -5,14 +5,10 @@ from the environment and `.netrc`, follow redirects, close only the calling thre
 comes one byte at a time take for ever. This one does none of it.
 """
 
-import io
 import json
-import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping
-from http.client import HTTPResponse as WireResponse
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +16,8 @@ import stripe
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+from workers.gateways.bounded_answer import BoundedAnswer
 
 KEPT_CONNECTIONS: Final = 128  # above the threads of one process, so that none is ever thrown away
 FIRST_ERROR_STATUS: Final = 300  # redirects count: Stripe has none, and following one would resend a POST as a GET
@@ -48,42 +46,8 @@ class AnswerLostError(NoAnswerError):
     """The request was sent, at least in part: it may have had its effect."""
 
 
-class _BoundedReader(io.RawIOBase):
-    """Reads from a socket, all reads together within the time that the socket allows for one."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
-        self._raw = raw
-        self._sock = sock
-        limit = sock.gettimeout()
-        self._deadline = None if limit is None else time.monotonic() + limit
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer did not come in time")
-            self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(WireResponse):
-    """An answer whose head and body must arrive within one read timeout of the request."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
-
-
 class _PlainConnection(HTTPConnection):
-    response_class = _BoundedResponse
+    response_class = BoundedAnswer
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -93,7 +57,7 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
-    response_class = _BoundedResponse
+    response_class = BoundedAnswer
 
     def send(self, data: Any) -> None:
         if self.sock is None:

@@ -67,8 +67,11 @@ class Attempt:
         session.execute(_INTEND, {"id": self.job.id, "intent": operation, "generation": generation})
         self.intended = True
 
-    def before_call(self) -> None:
-        """Make sure that the lease outlasts one more Stripe call, and that nobody wants the attempt to end.
+    def before_call(self, longest: float | None = None) -> None:
+        """Make sure that the lease outlasts one more call, and that nobody wants the attempt to end.
+
+        Args:
+            longest: seconds that the call may take; by default as many as one to Stripe.
 
         Raises:
             FenceLostError: if another attempt owns the job now: the call must not be made.
@@ -76,11 +79,12 @@ class Attempt:
             AttemptTooLongError: the call must not be made; another attempt goes on where this one ends.
         """
         age = self.monotonic() - self._started
-        longest = self.runtime.settings.jobs.longest_attempt
-        if age >= longest:
-            raise AttemptTooLongError(f"the attempt has run for {age:.0f} s, the limit is {longest:g} s")
+        limit = self.runtime.settings.jobs.longest_attempt
+        if age >= limit:
+            raise AttemptTooLongError(f"the attempt has run for {age:.0f} s, the limit is {limit:g} s")
         started = self.monotonic()
-        outlasts = self.lease_ends - started > self.runtime.stripe.longest_call()
+        needed = self.runtime.stripe.longest_call() if longest is None else longest
+        outlasts = self.lease_ends - started > needed
         if outlasts and started - self._read_at < ROW_SECONDS:
             return
         lease = self.runtime.settings.jobs.lease

@@ -14,7 +14,7 @@ from tasks.contracts.kinds import kind_of
 from workers.jobs.row import JobRow
 
 
-def _writes_nothing(_session: Session) -> None:
+def writes_nothing(_session: Session) -> None:
     """Say that an outcome changes nothing but its job."""
 
 
@@ -35,7 +35,7 @@ class Outcome:
     """
 
     state: str
-    write: Callable[[Session], None] = _writes_nothing
+    write: Callable[[Session], None] = writes_nothing
     delay: float = 0.0
     problem: Mapping[str, str] | None = None
     error: Mapping[str, Any] | None = None

@@ -20,7 +20,13 @@ REQUIRED = "required"
 LOADERS: dict[str, list[Callable[[], object]]] = {
     "web": [settings.load_ingress],
     "worker": [settings.load_worker],
-    "operator": [settings.load_operator, settings.load_database, settings.load_environment, settings.load_keyspace],
+    "operator": [
+        settings.load_operator,
+        settings.load_endpoints,
+        settings.load_database,
+        settings.load_environment,
+        settings.load_keyspace,
+    ],
     "flower": [settings.load_flower],
 }
 

@@ -27,6 +27,7 @@ class Heard:
     headers: Mapping[str, str]
     body: Mapping[str, list[str]]
     connection: int
+    raw: bytes = b""
 
 
 Act = Callable[[socket.socket, threading.Event], bool]
@@ -159,9 +160,9 @@ def _read(stream: Any, number: int) -> Heard | None:
     while line := stream.readline().decode().strip():
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    body = stream.read(int(headers.get("content-length", "0"))).decode()
+    raw = stream.read(int(headers.get("content-length", "0")))
     target = urlsplit(first[1])
-    return Heard(first[0], target.path, parse_qs(target.query), headers, parse_qs(body), number)
+    return Heard(first[0], target.path, parse_qs(target.query), headers, parse_qs(raw.decode()), number, raw)
 
 
 @contextmanager

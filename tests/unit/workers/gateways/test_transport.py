@@ -24,7 +24,8 @@ from tests.unit.workers.gateways.scripted import (
     silence,
     write,
 )
-from workers.gateways.transport import AnswerLostError, NoAnswerError, NotSentError, Transport, _BoundedReader
+from workers.gateways.bounded_answer import BoundedReader
+from workers.gateways.transport import AnswerLostError, NoAnswerError, NotSentError, Transport
 
 CONNECT = 0.3
 READ = 0.4
@@ -166,7 +167,7 @@ def test_what_arrives_after_the_time_is_over_is_not_read() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(0.01)
-        reader = _BoundedReader(ours.makefile("rb", buffering=0), ours)
+        reader = BoundedReader(ours.makefile("rb", buffering=0), ours)
         theirs.sendall(b"late")
         threading.Event().wait(0.05)
         with pytest.raises(TimeoutError, match="did not come in time"):
