@@ -1,8 +1,13 @@
-"""Open-loop load: lives begin when they are due, however slow the system is, and a few threads take all their steps."""
+"""Open-loop load: lives begin when they are due, however slow the system is, and a few threads take all their steps.
+
+Where so many lives are under way that their questions alone would keep a slow machine busy, a limit holds further
+beginnings back: then the load takes longer, and is not another one.
+"""
 
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +20,7 @@ from sandbox.chaos.life import Life
 from sandbox.chaos.orders import Order
 
 THREADS: Final = 96  # most of them wait for answers when something is frozen
+LOOK_SECONDS: Final = 0.1  # between two looks whether beginnings are held back no longer
 
 
 @dataclass(slots=True)
@@ -27,14 +33,26 @@ class _Step:
 
 
 class Load:
-    """Runs lives to their ends, or until it is stopped."""
+    """Runs lives to their ends, or until it is stopped.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, threads: int = THREADS) -> None:
+    Args:
+        clock: monotonic seconds.
+        threads: that take the steps.
+        limit: of lives under way; what is due beyond it begins later, and all after it as well.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, threads: int = THREADS, limit: float = math.inf
+    ) -> None:
         self.begun = 0
         self.ended = 0
+        self.held = 0.0  # seconds by which beginnings were held back so far
+        self._limit = limit
+        self._given_out = 0
         self._clock = clock
         self._condition = threading.Condition()  # for the timer: a step was put in, or the end has come
         self._progress = threading.Condition()  # for those who wait: a life has begun or ended
+        self._beginnings: list[tuple[float, int, _Step]] = []
         self._steps: list[tuple[float, int, _Step]] = []
         self._due: SimpleQueue[_Step | None] = SimpleQueue()
         self._sequence = count()
@@ -51,9 +69,9 @@ class Load:
     def start(self, lives: Iterable[tuple[float, Order, Life]]) -> None:
         """Begin each life that many seconds from now; to be called once."""
         now = self._clock()
-        self._steps = [(now + after, next(self._sequence), _Step(order, life)) for after, order, life in lives]
-        heapq.heapify(self._steps)
-        self._planned = len(self._steps)
+        self._beginnings = [(now + after, next(self._sequence), _Step(order, life)) for after, order, life in lives]
+        heapq.heapify(self._beginnings)
+        self._planned = len(self._beginnings)
         for thread in (self._timer, *self._workers):
             thread.start()
 
@@ -81,13 +99,27 @@ class Load:
             thread.join()
 
     def _keep_time(self) -> None:
+        looked = self._clock()
         with self._condition:
             while not self._stopping:
-                wait = self._steps[0][0] - self._clock() if self._steps else None
-                if wait is None or wait > 0:
-                    self._condition.wait(wait)
+                now = self._clock()
+                full = bool(self._beginnings) and self._given_out - self.ended >= self._limit
+                if full:
+                    self.held += now - looked
+                looked = now
+                waits = [LOOK_SECONDS] if full else []
+                if self._steps:
+                    waits.append(self._steps[0][0] - now)
+                if self._beginnings and not full:
+                    waits.append(self._beginnings[0][0] + self.held - now)
+                if not waits or min(waits) > 0:
+                    self._condition.wait(min(waits, default=None))
                     continue
-                self._due.put(heapq.heappop(self._steps)[-1])
+                if self._steps and self._steps[0][0] <= now:
+                    self._due.put(heapq.heappop(self._steps)[-1])
+                else:
+                    self._given_out += 1
+                    self._due.put(heapq.heappop(self._beginnings)[-1])
 
     def _work(self) -> None:
         while (step := self._due.get()) is not None and not self._stopping:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import random
 import threading
 import time
@@ -38,6 +39,7 @@ PACE: Final[Mapping[str, str]] = {
 }
 RETRY_SCALE: Final = 0.1  # webhooks that were not taken come again after 0.1, 0.2, 0.4 s and so on
 PATIENCE: Final[Mapping[Length, float]] = {"short": 60.0, "long": 180.0}
+LOOK_SECONDS: Final = 1.0  # between two looks whether the load is through
 # What quiet may take once nothing is spoilt any more.
 SETTLE_SECONDS: Final[Mapping[Length, float]] = {"short": 100.0, "long": 600.0}
 NEEDLESS: Final = "flower"  # watching is not under test, and takes a part of two cores
@@ -95,29 +97,33 @@ class Stage:
         if faults:
             self.system.simulator.add_faults(self.stripe_faults)
 
-    def play(self, orders: Sequence[Order], rate: float, planned: Sequence[Planned] = ()) -> None:
+    def play(
+        self, orders: Sequence[Order], rate: float, planned: Sequence[Planned] = (), limit: float = math.inf
+    ) -> None:
         """Post orders at a rate (per second), carry the plan out meanwhile, and wait until all is quiet.
 
-        Orders come as independent clients send them: their gaps are exponentially distributed.
+        Orders come as independent clients send them: their gaps are exponentially distributed. Beyond a limit of orders
+        under way both orders and faults are put off.
         """
-        self.begin(orders, rate)
+        load = self.begin(orders, rate, limit)
         if planned:
             self.doing = "faults"
-            carry_out(self, planned, self.toll)
+            carry_out(self, planned, self.toll, lambda: load.held)
         self.finish()
 
-    def begin(self, orders: Sequence[Order], rate: float) -> None:
+    def begin(self, orders: Sequence[Order], rate: float, limit: float = math.inf) -> Load:
         """Begin to post orders at a rate; `finish` waits for them."""
         self.doing = "load"
         self.orders.extend(orders)
         world = World(self.website, self.system.simulator, PATIENCE[self.length], self.now)
-        load = self.load = Load(self.now)
+        load = self.load = Load(self.now, limit=limit)
         at, lives = 0.0, []
         for order in orders:
             at += self.chance.expovariate(rate)
             lives.append((at, order, live(world, order)))
         self.posted_until = self.now() + at
         load.start(lives)
+        return load
 
     def finish(self) -> None:
         """Wait until every order of the load has been posted, then until all is quiet."""
@@ -126,7 +132,9 @@ class Stage:
             return
         try:
             # All are posted on time or not much later: a load that is still not through says so as unfinished.
-            load.wait_until_begun(max(0.0, self.posted_until - self.now()) + SETTLE_SECONDS[self.length])
+            while self.now() < self.posted_until + load.held + SETTLE_SECONDS[self.length]:
+                if load.wait_until_begun(LOOK_SECONDS):
+                    break
             self.doing = "settling"
             self.links.mend()
             deadline = self.now() + SETTLE_SECONDS[self.length]

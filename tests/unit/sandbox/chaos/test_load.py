@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.chaos.load import Load
 from sandbox.chaos.orders import ALL_PAY, Order, make_orders
+from tests.polling import wait_until
 
 
 @pytest.fixture
@@ -53,6 +54,27 @@ def test_lives_begin_though_others_hang(load: Load) -> None:
     finally:
         release.set()
     assert load.wait_until_ended(5)
+
+
+def test_beyond_its_limit_beginnings_are_held_back_and_all_after_them_as_long() -> None:
+    release = threading.Event()
+    load = Load(threads=4, limit=3)
+
+    def life(order: Order) -> Iterator[float]:
+        if order.number < 3:
+            release.wait(10)
+        yield 0.0
+
+    load.start((0.0, order, life(order)) for order in orders(8))
+    try:
+        wait_until(lambda: load.held > 0.3, "beginnings are held back")
+        assert (load.begun, load.in_flight) == (3, 3)
+        release.set()
+        assert load.wait_until_ended(5)
+        assert load.begun == 8
+    finally:
+        release.set()
+        load.stop()
 
 
 def test_a_life_begins_when_it_is_due(load: Load) -> None:

@@ -45,6 +45,27 @@ def test_every_fault_is_counted_by_whether_it_hit() -> None:
     assert toll.active == {}
 
 
+def test_faults_are_put_off_with_the_load_that_they_belong_to() -> None:
+    class Clock(Scene):
+        seconds = 0.0
+
+        def pause(self, seconds: float) -> bool:
+            self.seconds += seconds
+            return super().pause(0)
+
+        def now(self) -> float:
+            return self.seconds
+
+    scene, struck = Clock(), list[float]()
+
+    def do(*_: Any) -> bool:
+        struck.append(scene.now())
+        return True
+
+    carry_out(scene, [Planned(5.0, fault("kill", "a", do), 0.0)], Toll(), lambda: min(scene.now(), 7.0))
+    assert struck == [12.0]
+
+
 def test_faults_of_one_target_wait_for_each_other() -> None:
     under_way: list[str] = []
     overlaps: list[str] = []
