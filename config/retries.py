@@ -11,6 +11,8 @@ HOUR: Final = 3600.0
 # How old a job of each kind may become; after that it is not tried again.
 # A shopper who was promised nothing for six hours is gone; Stripe still knows the key for 24.
 CREATE_PAYMENT_AGE: Final = 6 * HOUR
+# Nobody waits at a screen for a refund, and the money is owed however long Stripe or a bank holiday takes.
+CREATE_REFUND_AGE: Final = 72 * HOUR
 # What a payment is at Stripe stays worth knowing as long as events about it may come.
 REFRESH_PAYMENT_AGE: Final = 72 * HOUR
 # Whoever asked has asked again by then, or is gone.

@@ -8,7 +8,7 @@ from ingress.answers import tagged_answer
 from ingress.door import Door
 from ingress.headers import wait_seconds
 from ingress.problems import ProblemError
-from ingress.views import read_job
+from ingress.views import read_view
 from ingress.waiting import LONGEST_WAIT
 from tasks.contracts import representations
 from tasks.contracts.views import FINAL_JOB_STATES, JobView
@@ -23,7 +23,7 @@ def jobs(door: Door) -> Blueprint:
     @routes.get("/v1/jobs/<job_id>")
     def show_job(job_id: str) -> Response:
         client_id = door.api_keys.authenticate(request).client_id
-        found = read_job(door, job_id, client_id) if JOB_ID.fullmatch(job_id) else None
+        found = read_view(door, JobView, job_id, client_id) if JOB_ID.fullmatch(job_id) else None
         if found is None:
             raise ProblemError("not_found", "There is no such job.")
         latest = Latest(door, *found)
@@ -53,7 +53,7 @@ class Latest:
 
     def read(self) -> bool:
         """Read the view again and tell whether there is nothing more to wait for."""
-        found = read_job(self._door, self.view.id, self.view.client_id)
+        found = read_view(self._door, JobView, self.view.id, self.view.client_id)
         if found is not None:
             self.view, self.tag = found
         return self.is_over()

@@ -1,4 +1,4 @@
-"""What is known of a job and its payment, growing newer while a request waits."""
+"""What is known of a job and of what it is about, growing newer while a request waits."""
 
 import logging
 
@@ -6,18 +6,18 @@ from config.errors import RedisAwayError
 from ingress.door import Door
 from ingress.problems import ProblemError
 from ingress.views import read_both
-from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, JobView, Subject
 
 log = logging.getLogger(__name__)
 
 
 class News:
-    """The newest views of an accepted job and its payment."""
+    """The newest views of an accepted job and of its subject."""
 
-    def __init__(self, door: Door, job: JobView, payment: PaymentView) -> None:
+    def __init__(self, door: Door, job: JobView, subject: Subject) -> None:
         self._door = door
         self.job = job
-        self.payment = payment
+        self.subject = subject
 
     def is_over(self) -> bool:
         """Tell whether there is nothing more to wait for."""
@@ -29,10 +29,10 @@ class News:
         What is known stays known if Redis fails: the job is accepted, and its client must hear so.
         """
         try:
-            job, payment = read_both(self._door, self.job.id, self.payment.id, self.job.client_id)
+            job, subject = read_both(self._door, self.job, self.subject)
         except (RedisAwayError, ProblemError) as error:
             log.warning("the views of an accepted job could not be read: %s", error)
             return self.is_over()
         self.job = job or self.job
-        self.payment = payment or self.payment
+        self.subject = subject or self.subject
         return self.is_over()

@@ -10,6 +10,7 @@ from ingress.outlook import HEADER as HEADER_DELAYED
 from ingress.outlook import Delayed
 from ingress.payment_intents import PaymentIntentSchema
 from ingress.problems import MEDIA_TYPE, PROBLEMS, ProblemKind
+from ingress.refunds import RefundRequestSchema
 from ingress.versions import HEADER, VERSIONS
 from ingress.waiting import LONGEST_WAIT
 
@@ -27,6 +28,8 @@ def operations() -> dict[str, dict[str, Operation]]:
         "/v1/payment-intents": {"post": _create_payment_intent()},
         "/v1/jobs/{job_id}": {"get": _show_job()},
         "/v1/payments/{payment_id}": {"get": _show_payment()},
+        "/v1/payments/{payment_id}/refunds": {"post": _create_refund()},
+        "/v1/refunds/{refund_id}": {"get": _show_refund()},
         "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
         "/v1/openapi.json": {"get": _open("openapi", "This document", _json("The document", None))},
         "/health/live": {"get": _open("live", "Is the process there?", _json("It is", schemas.LiveSchema))},
@@ -37,7 +40,30 @@ def operations() -> dict[str, dict[str, Operation]]:
 
 
 def _create_payment_intent() -> Operation:
-    accepted = schemas.AcceptedPaymentSchema
+    return {
+        "operationId": "createPaymentIntent",
+        "summary": "Ask for a payment",
+        "description": "Repeats count against the rate limit, and get the same job and payment.",
+        **_command(PaymentIntentSchema, schemas.AcceptedPaymentSchema),
+    }
+
+
+def _create_refund() -> Operation:
+    refund = {
+        "operationId": "createRefund",
+        "summary": "Give back a payment, or a part of it",
+        "description": "An Idempotency-Key holds for one payment. Whether the payment is there, and what is left of "
+        "it, the job finds out: it is refused with `payment_unknown`, `payment_not_paid`, `payment_disputed`, "
+        "`already_refunded`, `amount_too_large` or `stripe_refused`, and nothing is given back.",
+        **_command(RefundRequestSchema, schemas.AcceptedRefundSchema),
+    }
+    refund["parameters"] = [_id("payment_id", "pay"), *refund["parameters"]]
+    refund["responses"] |= _problems("not_found")
+    return refund
+
+
+def _command(asked: type[Schema], accepted: type[Schema]) -> Operation:
+    """Return what all operations have in common that leave a job to be done."""
     delayed = {HEADER_DELAYED: _delayed()}
     headers = {
         "Location": _header("Where to follow the job"),
@@ -45,12 +71,9 @@ def _create_payment_intent() -> Operation:
         "Preference-Applied": _header("`wait=N`, if the answer waited for the outcome or had it"),
     }
     return {
-        "operationId": "createPaymentIntent",
-        "summary": "Ask for a payment",
-        "description": "Repeats count against the rate limit, and get the same job and payment.",
         "security": SECURED,
         "parameters": [_idempotency_key(), _prefer(), *_common()],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": PaymentIntentSchema}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
         "responses": {
             "200": _json(
                 "The outcome is there, and final; the job may have been refused: see its status", accepted, headers
@@ -95,6 +118,16 @@ def _show_payment() -> Operation:
         "security": SECURED,
         "parameters": [_id("payment_id", "pay"), _if_none_match(), *_common()],
         "responses": _viewed("The payment", schemas.PaymentSchema, {}),
+    }
+
+
+def _show_refund() -> Operation:
+    return {
+        "operationId": "showRefund",
+        "summary": "Read a refund",
+        "security": SECURED,
+        "parameters": [_id("refund_id", "ref"), _if_none_match(), *_common()],
+        "responses": _viewed("The refund", schemas.RefundSchema, {}),
     }
 
 
@@ -220,7 +253,7 @@ def _id(name: str, prefix: str) -> dict[str, Any]:
 
 
 def _idempotency_key() -> dict[str, Any]:
-    description = "Yours, one for each payment: printable ASCII, bare or as an RFC 8941 string"
+    description = "Yours, one for each payment or refund: printable ASCII, bare or as an RFC 8941 string"
     return _parameter("Idempotency-Key", description, required=True, minLength=1, maxLength=MAXIMUM_KEY)
 
 

@@ -23,6 +23,16 @@ PAYMENT_STATUSES = (
     "canceled",
     "failed",
 )
+REFUND_STATUSES = (
+    "processing",
+    "checking",
+    "pending",
+    "requires_action",
+    "succeeded",
+    "failed",
+    "canceled",
+    "refused",
+)
 
 
 def _text(description: str, example: str | None = None, **options: Any) -> fields.String:
@@ -65,6 +75,7 @@ class JobLinksSchema(Answer):
 
     self = _text("The job")
     payment = _text("The payment, if the job is about one", allow_none=True)
+    refund = _text("The refund, if the job is about one", allow_none=True)
 
 
 class JobSchema(Answer):
@@ -79,6 +90,7 @@ class JobSchema(Answer):
         validate=validate.OneOf(JOB_STATES),
     )
     payment = _text("The id of the payment it is about", allow_none=True)
+    refund = _text("The id of the refund it is about", allow_none=True)
     problem = fields.Nested(JobProblemSchema, required=True, allow_none=True)
     attempts = fields.Integer(required=True, strict=True, metadata={"description": "How often it was tried"})
     created_at = _time("When it was accepted")
@@ -135,6 +147,51 @@ class AcceptedPaymentSchema(Answer):
 
     job = fields.Nested(JobSchema, required=True)
     payment = fields.Nested(PaymentSchema, required=True)
+
+
+class RefundLinksSchema(Answer):
+    """Where to read on."""
+
+    self = _text("The refund")
+    payment = _text("The payment")
+    job = _text("The job that makes it; none if it was made in Stripe's dashboard", allow_none=True)
+
+
+class RefundSchema(Answer):
+    """A refund as it stands."""
+
+    id = _text("The refund's id", "ref_psllb4cciywirkrfno2cht5xz7")
+    object = _text("Always `refund`", validate=validate.Equal("refund"))
+    payment = _text("The payment that is given back, as it was asked for", "pay_psllb4cciywirkrfno2cht5xz7")
+    status = _text(
+        "Where it stands. `refused`: nothing was given back, and the job tells why. `failed`: the customer's bank sent "
+        "it back, perhaps long after it had `succeeded`; the customer is owed the money again.",
+        validate=validate.OneOf(REFUND_STATUSES),
+    )
+    amount = fields.Integer(
+        required=True,
+        strict=True,
+        allow_none=True,
+        metadata={"description": "In minor units; null while it is not known how much is left to be given back"},
+    )
+    currency = _text(
+        "ISO 4217 in lower case; null until the payment was looked at",
+        validate=validate.OneOf(CODES),
+        allow_none=True,
+    )
+    reason = _text("As it was sent, or chosen in Stripe's dashboard", allow_none=True)
+    failure_reason = _text("Stripe's word for why it failed", "lost_or_stolen_card", allow_none=True)
+    stripe_refund = _text("Stripe's id", allow_none=True)
+    created_at = _time("When it was accepted")
+    updated_at = _time("When it last changed")
+    links = fields.Nested(RefundLinksSchema, required=True)
+
+
+class AcceptedRefundSchema(Answer):
+    """A job and its refund."""
+
+    job = fields.Nested(JobSchema, required=True)
+    refund = fields.Nested(RefundSchema, required=True)
 
 
 class FieldErrorSchema(Answer):

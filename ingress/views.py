@@ -1,61 +1,56 @@
-"""Reading views: a client sees its own jobs and payments, and of the others not even that they exist."""
+"""Reading views: a client sees its own jobs, payments and refunds, and of the others not even that they exist."""
 
 import logging
 from collections.abc import Mapping
+from typing import TypeVar
 
 from config.errors import KeyringError, SealBrokenError
 from ingress.door import Door
 from ingress.problems import ProblemError
 from ingress.projections import ForgottenError, read_projection
 from ingress.replies import fields_of
-from tasks.contracts.views import JobView, PaymentView
+from tasks.contracts.views import JobView, PaymentView, RefundView, Subject
 
 SOON = {"Retry-After": "1"}  # seconds
+V = TypeVar("V", JobView, PaymentView, RefundView)
 
 log = logging.getLogger(__name__)
 
 
-def read_job(door: Door, job_id: str, client_id: str) -> tuple[JobView, str] | None:
-    """Return a job of this client with its entity tag, or None.
+def read_view(door: Door, kind: type[V], name: str, client_id: str) -> tuple[V, str] | None:
+    """Return the view of one thing of this client with its entity tag, or None.
 
     Raises:
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
-    key = door.keyspace.view(job_id)
+    key = door.keyspace.view(name)
     fields = _fields(door, key)
-    view = _job(door, key, fields)
+    view = _open(door, kind, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
 
-def read_payment(door: Door, payment_id: str, client_id: str) -> tuple[PaymentView, str] | None:
-    """Return a payment of this client with its entity tag, or None.
-
-    Raises:
-        RedisAwayError: if Redis does not answer.
-        ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
-    """
-    key = door.keyspace.view(payment_id)
-    fields = _fields(door, key)
-    view = _payment(door, key, fields)
-    return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
-
-
-def read_both(door: Door, job_id: str, payment_id: str, client_id: str) -> tuple[JobView | None, PaymentView | None]:
-    """Return a job and its payment, read in one round trip; None for what is not there.
+def read_both(door: Door, job: JobView, subject: Subject) -> tuple[JobView | None, Subject | None]:
+    """Return newer views of a job and of what it is about, read in one round trip; None for what is not there.
 
     Raises:
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened.
     """
-    job_key, payment_key = door.keyspace.view(job_id), door.keyspace.view(payment_id)
-    replies = door.gate.ask(("HGETALL", job_key), ("HGETALL", payment_key))
-    job = _job(door, job_key, fields_of(replies[0]))
-    payment = _payment(door, payment_key, fields_of(replies[1]))
+    job_key, subject_key = door.keyspace.view(job.id), door.keyspace.view(subject.id)
+    replies = door.gate.ask(("HGETALL", job_key), ("HGETALL", subject_key))
+    newer_job = _open(door, JobView, job_key, fields_of(replies[0]))
+    newer = _open_subject(door, subject, subject_key, fields_of(replies[1]))
     return (
-        job if job is not None and job.client_id == client_id else None,
-        payment if payment is not None and payment.client_id == client_id else None,
+        newer_job if newer_job is not None and newer_job.client_id == job.client_id else None,
+        newer if newer is not None and newer.client_id == job.client_id else None,
     )
+
+
+def _open_subject(door: Door, subject: Subject, key: str, fields: Mapping[bytes, bytes]) -> Subject | None:
+    if isinstance(subject, RefundView):
+        return _open(door, RefundView, key, fields)
+    return _open(door, PaymentView, key, fields)
 
 
 def _fields(door: Door, key: str) -> Mapping[bytes, bytes]:
@@ -65,16 +60,9 @@ def _fields(door: Door, key: str) -> Mapping[bytes, bytes]:
         raise ProblemError("view_unavailable", "The current state cannot be read just now.", headers=SOON) from error
 
 
-def _job(door: Door, key: str, fields: Mapping[bytes, bytes]) -> JobView | None:
+def _open(door: Door, kind: type[V], key: str, fields: Mapping[bytes, bytes]) -> V | None:
     try:
-        return JobView.open(door.settings.view_keys, key, fields) if fields else None
-    except (SealBrokenError, KeyringError, TypeError) as error:
-        raise _unreadable(key, error) from error
-
-
-def _payment(door: Door, key: str, fields: Mapping[bytes, bytes]) -> PaymentView | None:
-    try:
-        return PaymentView.open(door.settings.view_keys, key, fields) if fields else None
+        return kind.open(door.settings.view_keys, key, fields) if fields else None
     except (SealBrokenError, KeyringError, TypeError) as error:
         raise _unreadable(key, error) from error
 

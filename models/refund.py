@@ -8,24 +8,26 @@ from models.states import Moves
 
 # `processing` and `checking` have reserved their amount and may have been asked of Stripe. A refund that succeeded may
 # still fail when the customer's bank sends it back (https://docs.stripe.com/refunds#failed-refunds).
-_AT_STRIPE = frozenset({"pending", "requires_action", "succeeded", "failed", "canceled"})
+AT_STRIPE = frozenset({"pending", "requires_action", "succeeded", "failed", "canceled"})
 REFUND_MOVES = Moves(
     "refund",
     {
-        "processing": _AT_STRIPE | {"checking", "refused"},
-        "checking": _AT_STRIPE | {"processing", "refused"},
-        "pending": _AT_STRIPE,
-        "requires_action": _AT_STRIPE,
+        "processing": AT_STRIPE | {"checking", "refused"},
+        "checking": AT_STRIPE | {"processing", "refused"},
+        "pending": AT_STRIPE,
+        "requires_action": AT_STRIPE,
         "succeeded": frozenset({"failed"}),
         "failed": frozenset(),
         "canceled": frozenset(),
         # Proof that nothing was given back; a replay of its dead job may yet do it.
-        "refused": _AT_STRIPE | {"processing", "checking"},
+        "refused": AT_STRIPE | {"processing", "checking"},
     },
 )
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")  # Stripe's: https://docs.stripe.com/api/refunds/object
 # What takes its amount out of what is left to be refunded.
 HOLDING = ("processing", "checking", "pending", "requires_action", "succeeded")
+CAME_TO_NOTHING = ("failed", "canceled")
+GIVEN_BACK = ("pending", "requires_action", "succeeded")  # what Stripe counts in its total
 UNSENT = ("processing", "checking")  # and without an id of Stripe's: in none of Stripe's totals yet
 
 

@@ -21,6 +21,11 @@ def payment_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> 
     return derived_id("pay", key, client_id, route, idempotency_key)
 
 
+def refund_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> str:
+    """Return the id of the refund that this request makes, whatever its body; the route names the payment."""
+    return derived_id("ref", key, client_id, route, idempotency_key)
+
+
 def job_id(key: bytes, client_id: str, route: str, idempotency_key: str, fingerprint: str) -> str:
     """Return the id of the job for this request with this body."""
     return derived_id("job", key, client_id, route, idempotency_key, fingerprint)

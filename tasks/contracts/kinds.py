@@ -5,11 +5,12 @@ from tasks.contracts.events import StripeEvent
 from tasks.contracts.job import Contract, Kind
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 
 CONTRACTS: dict[str, type[Contract]] = {
     contract.KIND.name: contract
-    for contract in (CreatePayment, RefreshPayment, SendNotification, ShowViews, StripeEvent)
+    for contract in (CreatePayment, RefreshPayment, CreateRefund, SendNotification, ShowViews, StripeEvent)
 }
 
 

@@ -1,11 +1,11 @@
-"""Jobs and payments as the website gets them, in answers and notifications: written from their views.
+"""Jobs, payments and refunds as the website gets them, in answers and notifications: written from their views.
 
 They are described by the schemas of `ingress.schemas`.
 """
 
 from typing import Any
 
-from tasks.contracts.views import JobView, PaymentView
+from tasks.contracts.views import JobView, PaymentView, RefundView, Subject
 
 
 def job(view: JobView) -> dict[str, Any]:
@@ -16,12 +16,22 @@ def job(view: JobView) -> dict[str, Any]:
         "kind": view.kind,
         "status": view.state,
         "payment": view.subject_id if view.subject_id.startswith("pay_") else None,
+        "refund": view.subject_id if view.subject_id.startswith("ref_") else None,
         "problem": view.problem,
         "attempts": view.attempts,
         "created_at": view.created_at,
         "updated_at": view.updated_at,
-        "links": {"self": f"/v1/jobs/{view.id}", "payment": payment_path(view.subject_id)},
+        "links": {
+            "self": f"/v1/jobs/{view.id}",
+            "payment": payment_path(view.subject_id),
+            "refund": refund_path(view.subject_id),
+        },
     }
+
+
+def subject(view: Subject) -> dict[str, Any]:
+    """Write what a job is about."""
+    return refund(view) if isinstance(view, RefundView) else payment(view)
 
 
 def payment(view: PaymentView) -> dict[str, Any]:
@@ -47,6 +57,33 @@ def payment(view: PaymentView) -> dict[str, Any]:
     }
 
 
+def refund(view: RefundView) -> dict[str, Any]:
+    """Write a refund; the fields of `RefundSchema`."""
+    return {
+        "id": view.id,
+        "object": "refund",
+        "payment": view.payment_id,
+        "status": view.status,
+        "amount": view.amount or None,
+        "currency": view.currency,
+        "reason": view.reason,
+        "failure_reason": view.failure_reason,
+        "stripe_refund": view.stripe_refund,
+        "created_at": view.created_at,
+        "updated_at": view.updated_at,
+        "links": {
+            "self": refund_path(view.id),
+            "payment": payment_path(view.payment_id),
+            "job": None if view.job_id is None else f"/v1/jobs/{view.job_id}",
+        },
+    }
+
+
 def payment_path(subject_id: str) -> str | None:
     """Return where a payment is read, if this is the id of one."""
     return f"/v1/payments/{subject_id}" if subject_id.startswith("pay_") else None
+
+
+def refund_path(subject_id: str) -> str | None:
+    """Return where a refund is read, if this is the id of one."""
+    return f"/v1/refunds/{subject_id}" if subject_id.startswith("ref_") else None

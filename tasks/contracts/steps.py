@@ -265,7 +265,7 @@ class Step(Enum):
     )
     INTENT = Row(
         "worker.intent",
-        "commits the payment's row and what will be asked of Stripe",
+        "commits the payment's or refund's row and what will be asked of Stripe",
         "a running row without an intent",
         LEASE,
         "a running row with an intent",
@@ -334,6 +334,14 @@ class Step(Enum):
         LEASE,
         "a notification taken, and a running row: it is sent again, with the same `webhook-id`",
         LEASE,
+    )
+    MAKE_REFUND = Row(
+        "worker.make_refund",
+        "asks Stripe to give back a payment, or a part of it",
+        "a running row with an intent",
+        CHECKING,
+        "a refund at Stripe that nobody here knows",
+        CHECKING,
     )
     LOOK_UP = Row(
         "worker.look_up",

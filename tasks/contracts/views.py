@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from config.errors import SealBrokenError
 from config.keyring import Keyring
@@ -88,6 +88,8 @@ class PaymentView(SealedView):
         decline: `{code, message}` with words fit for the customer, after a decline.
     """
 
+    NOUN: ClassVar[str] = "payment"
+
     id: str
     client_id: str
     job_id: str
@@ -115,8 +117,11 @@ class RefundView(SealedView):
     Args:
         job_id: that makes it; None if it was made in Stripe's dashboard.
         amount: minor units; 0 while it is not known how much is left to be refunded.
+        currency: None until the payment has been looked at.
         failure_reason: Stripe's word, if the customer's bank sent it back.
     """
+
+    NOUN: ClassVar[str] = "refund"
 
     id: str
     client_id: str
@@ -124,7 +129,7 @@ class RefundView(SealedView):
     job_id: str | None
     status: str
     amount: int
-    currency: str
+    currency: str | None
     reason: str | None
     failure_reason: str | None
     stripe_refund: str | None
@@ -153,3 +158,6 @@ class AbsentView(SealedView):
     """Says that there was nothing by that id when a worker looked; lies beside the place of its view, for a moment."""
 
     id: str
+
+
+Subject = PaymentView | RefundView  # what a job is about

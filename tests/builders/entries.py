@@ -16,6 +16,7 @@ from tasks.contracts.events import StripeEvent
 from tasks.contracts.job import Contract
 from tasks.contracts.journal import JournalEntry, seal_payload
 from tasks.contracts.payments import CreatePayment
+from tasks.contracts.refunds import CreateRefund
 from tests.builders.ingress import MACS, PRIVATE
 
 IDENTITY_KEY = b"i" * 32
@@ -56,6 +57,14 @@ def payment_entry(key: str | None = None, client: str = CLIENT, **changes: Any) 
     key = key or new_key()
     contract = payment_request(key, client, **changes)
     return entry_of(contract, client=client, route="payment-intents", key=key, subject=contract.payment_id)
+
+
+def refund_entry(payment_id: str, key: str | None = None, client: str = CLIENT, **changes: Any) -> JournalEntry:
+    """Return the entry of a refund of all that is left, unless changes say otherwise."""
+    key, route = key or new_key(), f"payments/{payment_id}/refunds"
+    refund_id = identity.refund_id(IDENTITY_KEY, client, route, key)
+    contract = dataclasses.replace(CreateRefund(refund_id, payment_id, None, None, {}), **changes)
+    return entry_of(contract, client=client, route=route, key=key, subject=refund_id)
 
 
 def event_entry(body: bytes, event_id: str | None = None) -> JournalEntry:

@@ -19,9 +19,10 @@ from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
-from tasks.contracts.views import JobView, PaymentView
+from tasks.contracts.views import JobView, PaymentView, RefundView
 from tasks.intake import Reader
 from tests.builders import entries
 from tests.builders.worker import worker_settings
@@ -34,11 +35,12 @@ from workers.jobs.row import JobRow
 from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
-from workers.services import payments, refreshes, shows, stripe_events
+from workers.services import payments, refreshes, refunds, shows, stripe_events
 
 Row = dict[str, Any]
 CREATE = Service(CreatePayment, payments.create, payments.settle_create)
 REFRESH = Service(RefreshPayment, refreshes.refresh, refreshes.settle_refresh)
+REFUND = Service(CreateRefund, refunds.create, refunds.settle_create)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
 SHOWS = BatchService(ShowViews, shows.show)
 MOST = 1000
@@ -102,6 +104,9 @@ class House:
     def payment(self, payment_id: str) -> Row:
         return self.one("SELECT * FROM payments WHERE id = :id", id=payment_id)
 
+    def refund_row(self, refund_id: str) -> Row:
+        return self.one("SELECT * FROM refunds WHERE id = :id", id=refund_id)
+
     def attempts(self, job_id: str) -> list[Row]:
         return self.sql("SELECT * FROM attempts WHERE job_id = :id ORDER BY fence", id=job_id)
 
@@ -162,6 +167,11 @@ class House:
         """Run a payments.create job now, whenever it would be due."""
         self.make_due(job_id)
         return self.create(job_id, runtime)
+
+    def refund(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run a refunds.create job now, whenever it would be due."""
+        self.make_due(job_id)
+        return run_job(runtime or self.runtime, job_id, REFUND)
 
     def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
         """Run a batch of stripe.event jobs."""
@@ -224,6 +234,10 @@ class House:
     def payment_view(self, payment_id: str) -> PaymentView:
         key = self.keyspace.view(payment_id)
         return PaymentView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
+
+    def refund_view(self, refund_id: str) -> RefundView:
+        key = self.keyspace.view(refund_id)
+        return RefundView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
 
     def view_fields(self, key: str) -> dict[bytes, bytes]:
         fields: Any = self.runtime.redis.hgetall(key)

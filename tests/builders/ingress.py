@@ -108,6 +108,11 @@ class Site:
         headers = self.headers(key) | options.pop("headers", {})
         return self.client().post("/v1/payment-intents", json=document or body(), headers=headers, **options)
 
+    def refund(self, payment_id: str, document: Any = None, key: str | None = "k1", **options: Any) -> TestResponse:
+        """Post a refund of a payment; `headers` are added to the usual ones."""
+        headers = self.headers(key) | options.pop("headers", {})
+        return self.client().post(f"/v1/payments/{payment_id}/refunds", json=document or {}, headers=headers, **options)
+
     def get(self, path: str, token: ApiKeyToken | None = None, **headers: str) -> TestResponse:
         """Read something."""
         return self.client().get(path, headers=self.headers(token=token, **headers))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
+from workers.gateways.snapshots import (
+    Answer,
+    PaymentIntentSnapshot,
+    RefundSnapshot,
+    payment_intent_snapshot,
+    refund_snapshot,
+)
 
 START = 1_800_000_000  # seconds since 1970, UTC
 AMOUNT = 4950
@@ -56,9 +62,27 @@ def dispute(intent_name: str) -> Object:
     return {"id": f"dp_{intent_name}", "object": "dispute", "payment_intent": intent_name, "status": "needs_response"}
 
 
-def refund(intent_name: str, amount: int) -> Object:
-    """Return a refund, which carries nothing of ours but the PaymentIntent's id."""
-    return {"id": f"re_{intent_name}", "object": "refund", "payment_intent": intent_name, "amount": amount}
+def refund(intent_name: str, amount: int, status: str = "succeeded", **changes: Any) -> Object:
+    """Return a refund, which carries nothing of ours but the PaymentIntent's id, unless changes give it a metadata."""
+    return {
+        "id": f"re_{intent_name}",
+        "object": "refund",
+        "payment_intent": intent_name,
+        "charge": f"ch_{intent_name}",
+        "amount": amount,
+        "currency": "gbp",
+        "status": status,
+        "reason": None,
+        "created": START,
+        "metadata": {},
+        **changes,
+    }
+
+
+def refunds_of(*things: Object, at: int) -> Answer[Sequence[RefundSnapshot]]:
+    """Return what the gateway makes of Stripe's list of refunds."""
+    as_of = dt.datetime.fromtimestamp(START + at, dt.UTC)
+    return Answer([refund_snapshot(each) for each in things], "req_list", False, as_of)
 
 
 DECLINED = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
@@ -111,6 +135,15 @@ class FakeStripe:
 
     def list_saved_cards(self, customer_id: str) -> Any:
         return self._ask("list_saved_cards", {"customer_id": customer_id})
+
+    def create_refund(self, **arguments: Any) -> Any:
+        return self._ask("create_refund", arguments)
+
+    def find_refund(self, **arguments: Any) -> Any:
+        return self._ask("find_refund", arguments)
+
+    def list_refunds(self, name: str) -> Any:
+        return self._ask("list_refunds", {"name": name})
 
     def longest_call(self) -> float:
         return 2.5

@@ -41,7 +41,8 @@ def _unshown(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:
         wrong.append(f"the payment is shown as {payment.status}, {payment.stripe_payment_intent}")
     behind = stage.house.sql(
         "SELECT id FROM jobs WHERE version > projected_version UNION ALL "
-        "SELECT id FROM payments WHERE version > projected_version"
+        "SELECT id FROM payments WHERE version > projected_version UNION ALL "
+        "SELECT id FROM refunds WHERE version > projected_version"
     )
     return wrong + [f"{each['id']} is taken for not shown" for each in behind]
 
@@ -61,6 +62,10 @@ def doubled(stage: Stage, posted: Posted) -> list[str]:
     if [each["id"] for each in customers] != sorted({each["customer"] for each in intents}):
         wrong.append(f"Stripe made the customers {[each['id'] for each in customers]}")
     charges = [each for each in ledger["charges"] if each["payment_intent"] == row["stripe_id"] and each["paid"]]
-    if len(charges) != (row["status"] == "paid"):
+    if len(charges) != (row["status"] in {"paid", "refunded"}):
         wrong.append(f"{len(charges)} charges for a payment that is {row['status']}")
+    refunds = [each["id"] for each in ledger["refunds"] if each["payment_intent"] == row["stripe_id"]]
+    known = stage.house.sql("SELECT stripe_id FROM refunds WHERE payment_id = :id", id=posted.payment_id)
+    if refunds != [each["stripe_id"] for each in known] or len(refunds) != (row["status"] == "refunded"):
+        wrong.append(f"Stripe made {refunds}, we know {known}, and the payment is {row['status']}")
     return wrong

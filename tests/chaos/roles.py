@@ -15,11 +15,12 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import intake, upkeep
+from tasks import intake, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import Reader
@@ -44,6 +45,7 @@ from workers.runtime import Runtime, create_runtime
 TASKS = {
     CreatePayment.KIND.name: create,
     RefreshPayment.KIND.name: refresh,
+    CreateRefund.KIND.name: refunds.create,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,
     StripeEvent.KIND.name: handle,

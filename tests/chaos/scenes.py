@@ -379,6 +379,33 @@ def notifying(stage: Stage) -> Case:
     return case
 
 
+def _asked_to_refund(stage: Stage) -> Posted:
+    """Return a payment that was paid, and all of which the website has asked to give back."""
+    posted, events = _paid_at_stripe(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    stage.work("webhooks")
+    assert stage.site.refund(posted.payment_id, key=f"refund of {posted.key}").status_code == 202
+    stage.take_in()
+    return posted
+
+
+def refunding(stage: Stage) -> Case:
+    """A refund's first attempt."""
+    return _worker(stage, _asked_to_refund(stage), "refunds", status="refunded")
+
+
+def looking_for_a_refund(stage: Stage) -> Case:
+    """The answer to a refund's first attempt was lost: the next one looks before it asks."""
+    posted = _asked_to_refund(stage)
+    stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/refunds$"}})
+    stage.work("refunds")
+    stage.time.advance(SOON)
+    stage.take_in("publish")
+    return _worker(stage, posted, "refunds", status="refunded")
+
+
 def stopping(stage: Stage) -> Case:
     """A worker is told to stop in mid-job."""
     posted = stage.post()
@@ -465,6 +492,8 @@ SCENES = (
     Scene("looking up", (Step.CLAIM, Step.INTENT, Step.LOOK_UP, Step.OUTCOME), looking_up),
     Scene("next generation", (Step.NEXT_GENERATION, Step.MAKE_PAYMENT_INTENT), next_generation),
     Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
+    Scene("refunding", (Step.INTENT, Step.MAKE_REFUND, Step.OUTCOME), refunding),
+    Scene("looking for a refund", (Step.HOLD, Step.LOOK_UP), looking_for_a_refund),
     Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
     Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),

@@ -7,6 +7,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from tests.builders.stripe_events import (
     event,
     intent,
     refund,
+    refunds_of,
 )
 from workers.jobs.run import run_job
 from workers.runtime import Runtime
@@ -97,12 +99,23 @@ def respond(house: House, known: Known, thing: Object, at: int) -> None:
 
 
 def settle(house: House, truth: Object, at: int = 1000) -> int:
-    """Run refresh jobs until none is left; Stripe tells the truth. Return how often it was asked."""
-    stripe = FakeStripe(retrieve_payment_intent=lambda **_: answer_of(truth, at))
+    """Run refresh jobs until none is left; Stripe tells the truth. Return how often it was asked for the payment."""
+    stripe = FakeStripe(
+        retrieve_payment_intent=lambda **_: answer_of(truth, at),
+        list_refunds=lambda **_: refunds_of(*_refunds(truth), at=at),
+    )
     for _ in range(MOST_ROUNDS):
         if not house.refresh_all(house.with_stripe(stripe)):
-            return len(stripe.asked)
+            return stripe.names().count("retrieve_payment_intent")
     raise AssertionError("refreshes never end")
+
+
+def _refunds(truth: Object) -> list[Object]:
+    """Return the refunds that Stripe lists beside the truth: what its charge says was given back, in one."""
+    paid = truth["latest_charge"]
+    back = paid["amount_refunded"] if isinstance(paid, dict) else 0
+    listed: list[Object] = truth.get("refunds", [refund(truth["id"], back)] if back else [])
+    return listed
 
 
 def final(house: House, known: Known) -> tuple[Any, ...]:
@@ -176,6 +189,42 @@ def refunded_and_disputed(known: Known) -> tuple[list[bytes], Object]:
     ], known.pi("succeeded", latest_charge=back)
 
 
+def refund_that_came_back(known: Known) -> tuple[list[bytes], Object]:
+    """A refund in Stripe's dashboard succeeds, and days later the customer's bank sends it back."""
+    bodies, _ = paid_at_once(known)
+    made, failed = (
+        refund(known.intent, 1000),
+        refund(known.intent, 1000, "failed", failure_reason="lost_or_stolen_card"),
+    )
+    return [
+        *bodies,
+        event("refund.created", made, 20),
+        event("charge.refunded", known.ch("succeeded", amount_refunded=1000), 20),
+        event("charge.refund.updated", failed, 50),
+        event("refund.updated", failed, 50),
+        event("refund.failed", failed, 50),
+    ], known.pi("succeeded", latest_charge=known.ch("succeeded"), refunds=[failed])
+
+
+def refund_that_was_slow(known: Known) -> tuple[list[bytes], Object]:
+    """A refund is pending first, beside one that is not."""
+    bodies, _ = paid_at_once(known)
+    slow, quick = partial(refund, known.intent, 1000), refund(known.intent, 500, id=f"re_2_{known.intent}")
+    return [
+        *bodies,
+        event("refund.created", slow("pending"), 20),
+        event("charge.refunded", known.ch("succeeded", amount_refunded=1000), 20),
+        event("refund.created", quick, 21),
+        event("charge.refunded", known.ch("succeeded", amount_refunded=1500), 21),
+        event("refund.updated", slow("succeeded"), 30),
+        event("charge.refund.updated", slow("succeeded"), 30),
+    ], known.pi(
+        "succeeded",
+        latest_charge=known.ch("succeeded", amount_refunded=1500),
+        refunds=[quick, slow("succeeded")],
+    )
+
+
 def canceled(known: Known) -> tuple[list[bytes], Object]:
     truth = known.pi("canceled")
     return [
@@ -191,9 +240,21 @@ STORIES: dict[Story, tuple[Any, ...]] = {
     all_in_one_second: ("declined", 0, 0, False, "requires_payment_method", "insufficient_funds"),
     refunded_in_part: ("partially_refunded", AMOUNT, 1000, False, "succeeded", None),
     refunded_and_disputed: ("disputed", AMOUNT, 1000, True, "succeeded", None),
+    refund_that_came_back: ("paid", AMOUNT, 0, False, "succeeded", None),
+    refund_that_was_slow: ("partially_refunded", AMOUNT, 1500, False, "succeeded", None),
     canceled: ("canceled", 0, 0, False, "canceled", None),
 }
-BY_ID_ALONE = ("charge.refund.", "charge.dispute.")  # these find a payment only once its PaymentIntent is known
+REFUNDS: dict[Story, list[tuple[int, str]]] = {
+    refunded_in_part: [(1000, "succeeded")],
+    refunded_and_disputed: [(1000, "succeeded")],
+    refund_that_came_back: [(1000, "failed")],
+    refund_that_was_slow: [(500, "succeeded"), (1000, "succeeded")],
+}
+BY_ID_ALONE = (
+    "refund.",
+    "charge.refund.",
+    "charge.dispute.",
+)  # these find a payment only once its PaymentIntent is known
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
@@ -219,6 +280,12 @@ def test_any_order_and_repetition_of_events_and_the_response_end_alike(house: Ho
         status, received, refunded, disputed, at_stripe, decline = STORIES[story]
         assert final(house, known) == (status, received, refunded, disputed, known.intent, at_stripe, decline)
         assert house.payment(known.id)["client_secret"] is not None
+        refunds = house.sql("SELECT * FROM refunds WHERE payment_id = :id ORDER BY amount", id=known.id)
+        assert [(row["amount"], row["status"]) for row in refunds] == REFUNDS.get(story, [])
+        flags = house.sql(
+            "SELECT f.kind FROM flags f JOIN refunds r ON r.id = subject_id WHERE payment_id = :id", id=known.id
+        )
+        assert [row["kind"] for row in flags] == ["refund_failed"] * (story is refund_that_came_back)
 
     check()
 

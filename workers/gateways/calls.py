@@ -1,7 +1,7 @@
 """One call to Stripe: under the breaker, measured, logged, and its failure classed."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -140,6 +140,27 @@ class Caller:
         page = reply.value
         return None if page.found is None else self._dated(page.found, reply, page.fields)
 
+    def every(
+        self,
+        name: str,
+        send: Callable[[str | None], Answered],
+        read: Callable[[Mapping[str, Any]], T],
+    ) -> Answer[Sequence[T]]:
+        """Return all objects of a list, as old as its first page is; raises as `reply` does.
+
+        Args:
+            name: what is listed, for the log.
+            send: asks stripe-python for the page after an object's id, or for the first.
+            read: takes from an object's fields what is wanted of it.
+        """
+        reading = partial(whole_page, read=read)
+        reply = first = self.reply(Request(Step.LOOK_UP, "GET", name, None, partial(send, None), reading))
+        found = [*reply.value.objects]
+        while reply.value.last is not None:
+            reply = self.reply(Request(Step.LOOK_UP, "GET", name, None, partial(send, reply.value.last), reading))
+            found += reply.value.objects
+        return self._dated(tuple(found), first, {})
+
     def _dated(self, value: T, reply: Reply[Any], fields: Mapping[str, Any]) -> Answer[T]:
         """Return a value as an answer, with what the reply says about how fresh it is."""
         replayed = is_replayed(reply.headers)
@@ -169,22 +190,41 @@ class Page(Generic[T]):
     last: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class WholePage(Generic[T]):
+    """All objects of one page of a list, and the last id, if more pages follow."""
+
+    objects: Sequence[T]
+    last: str | None
+
+
 def page_of(fields: Mapping[str, Any], *, operation: str, read: Callable[[Mapping[str, Any]], T]) -> Page[T]:
     """Read one page of a list and look for the object that an operation made.
 
     Raises:
         ContractError: the fields are not those of a list, or of the object.
     """
+    objects, last = _listed(fields)
+    for each in objects:
+        metadata = each.get("metadata")
+        if isinstance(metadata, Mapping) and same_but_for_generation(operation, metadata.get(OPERATION_METADATA)):
+            return Page(read(each), each, None)
+    return Page(None, {}, last)
+
+
+def whole_page(fields: Mapping[str, Any], *, read: Callable[[Mapping[str, Any]], T]) -> WholePage[T]:
+    """Read all objects of one page of a list; raises as `page_of` does."""
+    objects, last = _listed(fields)
+    return WholePage([read(each) for each in objects], last)
+
+
+def _listed(fields: Mapping[str, Any]) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     objects, more = fields.get("data"), fields.get("has_more")
     if not isinstance(objects, list) or not all(isinstance(each, Mapping) for each in objects):
         raise ContractError("Stripe's list has no list of objects in 'data'")
     if not isinstance(more, bool) or (more and not objects):
         raise ContractError("Stripe's list does not say whether more follows")
-    for each in objects:
-        metadata = each.get("metadata")
-        if isinstance(metadata, Mapping) and same_but_for_generation(operation, metadata.get(OPERATION_METADATA)):
-            return Page(read(each), each, None)
-    return Page(None, {}, object_id(objects[-1]) if more else None)
+    return objects, object_id(objects[-1]) if more else None
 
 
 def object_id(fields: Mapping[str, Any]) -> str:

@@ -93,6 +93,25 @@ class SavedCard:
     created: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RefundSnapshot:
+    """A refund (https://docs.stripe.com/api/refunds/object); amounts in the currency's minor unit.
+
+    `charge` is None when it was not expanded. The reason may be one of Stripe's own, besides those that can be asked.
+    """
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    payment_intent_id: str | None
+    charge: ChargeSnapshot | None
+    reason: str | None
+    failure_reason: str | None
+    operation: str | None
+    created: datetime
+
+
 def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
     """Read a PaymentIntent.
 
@@ -176,6 +195,28 @@ def _capture_before(charge: object) -> datetime | None:
         return None
     card = _mapping(_mapping(charge, "payment_method_details"), "card")
     return None if card.get("capture_before") is None else _instant(card, "capture_before")
+
+
+def refund_snapshot(fields: Mapping[str, Any]) -> RefundSnapshot:
+    """Read a refund.
+
+    Raises:
+        ContractError: the fields are not those of a refund; names the field.
+    """
+    _require(fields, "refund")
+    charge = fields.get("charge")
+    return RefundSnapshot(
+        id=_text(fields, "id"),
+        status=_text(fields, "status"),
+        amount=_whole(fields, "amount"),
+        currency=_text(fields, "currency"),
+        payment_intent_id=_id_of(fields, "payment_intent"),
+        charge=charge_snapshot(charge) if isinstance(charge, Mapping) else None,
+        reason=_text_or_none(fields, "reason"),
+        failure_reason=_text_or_none(fields, "failure_reason"),
+        operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
+        created=_instant(fields, "created"),
+    )
 
 
 def _charge_facts(charge: object) -> tuple[int | None, bool | None]:

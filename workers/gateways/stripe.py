@@ -2,10 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, Literal
 
 import stripe
-from stripe.params import CustomerListParams, CustomerPaymentMethodListParams, PaymentIntentListParams
+from stripe.params import (
+    CustomerListParams,
+    CustomerPaymentMethodListParams,
+    PaymentIntentListParams,
+    RefundCreateParams,
+    RefundListParams,
+)
 
 from config.settings import StripeSettings
 from tasks.contracts.steps import Step
@@ -15,8 +22,10 @@ from workers.gateways.payment_intent_params import Taking, create_params
 from workers.gateways.snapshots import (
     Answer,
     PaymentIntentSnapshot,
+    RefundSnapshot,
     SavedCard,
     payment_intent_snapshot,
+    refund_snapshot,
     saved_card_snapshots,
 )
 from workers.gateways.transport import Transport
@@ -26,6 +35,7 @@ __all__ = ["API_VERSION", "StripeGateway", "idempotency_key", "operation_name", 
 
 API_VERSION: Final = stripe.api_version  # the version that the pinned library's types describe
 STRIPE_BREAKER: Final = "stripe"
+RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 PAGE_SIZE: Final = 100  # the most that Stripe lists at once
 ON_SESSION: Final = Taking()
 
@@ -180,6 +190,73 @@ class StripeGateway:
             return self._stripe.payment_intents.list(params)
 
         return self._caller.find("payment_intents.list", operation, page, payment_intent_snapshot)
+
+    def create_refund(
+        self,
+        *,
+        payment_intent_id: str,
+        amount: int,
+        reason: RefundReason | None,
+        metadata: Mapping[str, str],
+        operation: str,
+        idempotency_key: str,
+    ) -> Answer[RefundSnapshot]:
+        """Give back a part of what a PaymentIntent has taken, or all of it; the answer holds the charge as it then is.
+
+        Args:
+            payment_intent_id: what is given back.
+            amount: in the currency's minor unit.
+            reason: shown in Stripe's dashboard; `fraudulent` also teaches Stripe's Radar.
+            metadata: shown in Stripe's dashboard.
+            operation: written to the metadata, so that the refund can be found again.
+            idempotency_key: under which Stripe does this at most once.
+        """
+        params: RefundCreateParams = {
+            "payment_intent": payment_intent_id,
+            "amount": amount,
+            "metadata": {**metadata, OPERATION_METADATA: operation},
+            "expand": ["charge"],
+        }
+        if reason is not None:
+            params["reason"] = reason
+
+        def send() -> Answered:
+            return self._stripe.refunds.create(params, {"idempotency_key": idempotency_key})
+
+        return self._caller.answer(
+            Request(Step.MAKE_REFUND, "POST", "refunds.create", operation, send, refund_snapshot)
+        )
+
+    def retrieve_refund(self, refund_id: str) -> Answer[RefundSnapshot]:
+        """Fetch a refund with its charge."""
+
+        def send() -> Answered:
+            return self._stripe.refunds.retrieve(refund_id, {"expand": ["charge"]})
+
+        return self._caller.answer(Request(Step.LOOK_UP, "GET", "refunds.retrieve", None, send, refund_snapshot))
+
+    def find_refund(self, *, payment_intent_id: str, operation: str) -> Answer[RefundSnapshot] | None:
+        """Return the refund that an operation made of a PaymentIntent, with its charge; None if it made none.
+
+        More than a hundred refunds of one PaymentIntent take several calls, each of up to `longest_call` seconds.
+        """
+        page = partial(self._refunds_page, payment_intent_id)
+        return self._caller.find("refunds.list", operation, page, refund_snapshot)
+
+    def list_refunds(self, payment_intent_id: str) -> Answer[Sequence[RefundSnapshot]]:
+        """Return all refunds of a PaymentIntent, the newest first; pages as `find_refund` does."""
+        page = partial(self._refunds_page, payment_intent_id)
+        return self._caller.every("refunds.list", page, refund_snapshot)
+
+    def _refunds_page(self, payment_intent_id: str, after: str | None) -> Answered:
+        params: RefundListParams = {
+            "payment_intent": payment_intent_id,
+            "limit": PAGE_SIZE,
+            "expand": ["data.charge"],
+        }
+        if after is not None:
+            params["starting_after"] = after
+        return self._stripe.refunds.list(params)
 
     def longest_call(self) -> float:
         """Return the seconds that one call may take at most; a look-up may make several."""

@@ -1,5 +1,6 @@
 """Endings that are nobody's error: too old, cancelled, or the death of its workers."""
 
+from config.errors import StripeOutcomeUnknownError
 from config.resolver import GIVE_UP_LOOKING
 from tasks.contracts.kinds import kind_of
 from workers.jobs.outcome import Outcome
@@ -24,6 +25,17 @@ def over(runtime: Runtime, job: JobRow) -> Outcome | None:
     return None
 
 
+def nothing_found(runtime: Runtime, job: JobRow) -> Outcome:
+    """Return the end of a job that expired or was cancelled, of which Stripe shows nothing.
+
+    Raises:
+        StripeOutcomeUnknownError: if what was sent last may still show up.
+    """
+    if (job.stopped_for or 0.0) < runtime.settings.jobs.generation_wait:
+        raise StripeOutcomeUnknownError("nothing more is sent, and Stripe shows nothing so far: it is looked for again")
+    return unsent(job)
+
+
 def unsent(job: JobRow) -> Outcome:
     """Return the end of a job that expired or was cancelled, of which it is certain that nothing happened at Stripe."""
     if job.cancelling:
@@ -33,6 +45,11 @@ def unsent(job: JobRow) -> Outcome:
         detail = "It came too late to be of use to anybody."
         return Outcome("cancelled", problem={"code": "too_late", "detail": detail})
     return _dead(job, "it was not done within its kind's maximum age", safe=True)
+
+
+def in_doubt(job: JobRow, message: str) -> Outcome:
+    """Return the end of a job of which only an operator can tell whether it happened at Stripe."""
+    return _dead(job, message)
 
 
 def _dead(job: JobRow, message: str, *, safe: bool = False) -> Outcome:

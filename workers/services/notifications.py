@@ -3,7 +3,6 @@
 They are left behind by the transaction in which something happens (the outbox), and sent by jobs of their own.
 """
 
-import dataclasses
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -181,5 +180,5 @@ def _shown(session: Session, runtime: Runtime, subject: Payment | Refund) -> dic
         written = representations.payment(payment)
     else:
         [(_, refund)] = read_refund_views(session, ring, [subject.id])
-        written = dataclasses.asdict(refund)
+        written = representations.refund(refund)
     return {name: value for name, value in written.items() if name not in KEPT_BACK}

@@ -5,7 +5,7 @@ import json
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config.errors import StripeInvalidError, StripeOutcomeUnknownError
+from config.errors import StripeInvalidError
 from config.keyring import Keyring
 from models.encrypted import encrypt
 from models.history import History
@@ -14,7 +14,7 @@ from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
-from workers.jobs.ending import unsent
+from workers.jobs.ending import nothing_found
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -52,7 +52,7 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
         made = charge(attempt, request, customer)
         return made if isinstance(made, Outcome) else _made(attempt, request, made)
     if attempt.job.stopped_for is not None:
-        return _look_a_last_time(attempt, request, customer, attempt.job.stopped_for)
+        return _look_a_last_time(attempt, request, customer)
     stripe_customer = customers.at_stripe(attempt, customer)
     try:
         made = _make(attempt, request, customer, stripe_customer)
@@ -70,7 +70,7 @@ def _make(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, str
     return look(attempt, request, customer, stripe_customer) or ask_again(attempt, asked)
 
 
-def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stopped_for: float) -> Outcome:
+def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> Outcome:
     """Find what was made before the job expired or was cancelled; say that there is nothing only when that is certain.
 
     Raises:
@@ -80,9 +80,7 @@ def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownC
     made = None if stripe_customer is None else look(attempt, request, customer, stripe_customer)
     if made is not None:
         return _made(attempt, request, made)
-    if stopped_for < attempt.runtime.settings.jobs.generation_wait:
-        raise StripeOutcomeUnknownError("nothing more is sent, and Stripe shows nothing so far: it is looked for again")
-    return unsent(attempt.job)
+    return nothing_found(attempt.runtime, attempt.job)
 
 
 def _made(attempt: Attempt, request: CreatePayment, made: Made) -> Outcome:

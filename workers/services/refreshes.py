@@ -1,18 +1,25 @@
 """Refreshes: fetching once a PaymentIntent of which something ambiguous was heard."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from models.payment import Payment
 from models.payment_status import TERMINAL_AT_STRIPE
+from models.refund import Refund
 from tasks.contracts.payments import RefreshPayment
 from tasks.contracts.steps import Step
+from workers.gateways.snapshots import Answer, RefundSnapshot
 from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services.moves import Source
-from workers.services.stripe_objects import apply_payment_intent, locked
+from workers.services.remainders import given_back
+from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
+from workers.services.stripe_refunds import apply_refund, refund_id_of
 
 # Stripe's clock tells seconds: after this long, what happened in the same second is over, and often cleared up.
 SETTLE_SECONDS = 1.2
@@ -33,16 +40,19 @@ def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slo
 
 
 def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
-    """Fetch a payment's PaymentIntent and apply it, unless the payment is clean and its end is known by now."""
+    """Fetch a payment's PaymentIntent and refunds and apply them, unless it is clean and all of it is known by now."""
     runtime = attempt.runtime
     with attempt.transaction(Step.HOLD) as session:
         payment = session.get_one(Payment, request.payment_id)
         stripe_id, version = payment.stripe_id, payment.version
         clear = not payment.dirty and payment.stripe_status in TERMINAL_AT_STRIPE
+        clear = clear and given_back(session, payment) >= payment.amount_refunded
+        refunded = session.scalar(select(exists().where(Refund.payment_id == payment.id)))
     if clear or stripe_id is None:
         return done(lambda _session: None)
     attempt.before_call()
     answer = runtime.stripe.retrieve_payment_intent(stripe_id)
+    refunds = _refunds(attempt, stripe_id) if refunded or answer.value.amount_refunded else None
 
     def record(session: Session) -> None:
         payment = locked(session, request.payment_id)
@@ -50,12 +60,37 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         # What was heard while the answer was on its way may be newer than the answer.
         undisturbed = payment.version == version
         apply_payment_intent(session, runtime, payment, answer.value, source, authoritative=undisturbed)
-        payment.dirty = not undisturbed
-        if not undisturbed:
+        told = _apply_refunds(session, runtime, payment, refunds, authoritative=undisturbed)
+        payment.dirty = not undisturbed or Verdict.AMBIGUOUS in told
+        if payment.dirty:
             slot = f"{attempt.job.id}/{attempt.job.fence}"
             ask_for_refresh(session, runtime, payment, slot=slot, request_id=attempt.job.request_id)
 
-    return done(record, request_id=answer.request_id)
+    touched = () if refunds is None else tuple(refund_id_of(runtime, each) for each in refunds.value)
+    return done(record, request_id=answer.request_id, touched=touched)
+
+
+def _refunds(attempt: Attempt, stripe_id: str) -> Answer[Sequence[RefundSnapshot]]:
+    attempt.before_call()
+    return attempt.runtime.stripe.list_refunds(stripe_id)
+
+
+def _apply_refunds(
+    session: Session,
+    runtime: Runtime,
+    payment: Payment,
+    refunds: Answer[Sequence[RefundSnapshot]] | None,
+    *,
+    authoritative: bool,
+) -> set[Verdict]:
+    """Apply a list of refunds; the payment's total is a little older, so what the list knows better asks again."""
+    if refunds is None:
+        return set()
+    source = Source("fetch", refunds.as_of, refunds.request_id)
+    return {
+        apply_refund(session, runtime, payment, each, source, authoritative=authoritative).verdict
+        for each in refunds.value
+    }
 
 
 def settle_refresh(

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from config.errors import ContractError
 from models.payment import Payment
+from models.refund import Refund
 from models.stripe_event import StripeEventRow
 from tasks.contracts.events import StripeEvent
-from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot
+from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, refund_snapshot
 from workers.gateways.stripe import parse_operation
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
@@ -23,8 +24,10 @@ from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
+from workers.services.stripe_refunds import apply_refund
 
-APPLIED_FAMILIES = ("payment_intent.", "charge.")
+SUBJECTS = ("pay_", "ref_")  # with which the ids begin that our operations at Stripe are named after
+APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Event:
     """One event, parsed as far as it must be.
 
     Args:
-        operation_subject: the payment id in its object's `tollgate_operation`, if it carries one of ours.
+        operation_subject: the id of a payment or refund in its object's `tollgate_operation`, if it carries one.
         payment_intent_id: the PaymentIntent that its object is or names.
     """
 
@@ -74,7 +77,7 @@ def parse_event(body: bytes) -> Event:
         created=created,
         fields=fields,
         object_id=object_id,
-        operation_subject=operation[0] if operation and operation[0].startswith("pay_") else None,
+        operation_subject=operation[0] if operation and operation[0].startswith(SUBJECTS) else None,
         payment_intent_id=named,
     )
 
@@ -119,7 +122,13 @@ def _locked_payments(session: Session, events: Sequence[Event]) -> list[Payment]
         return []
     statement = (
         select(Payment)
-        .where(or_(Payment.id.in_(subjects), Payment.stripe_id.in_(intents)))
+        .where(
+            or_(
+                Payment.id.in_(subjects),
+                Payment.stripe_id.in_(intents),
+                Payment.id.in_(select(Refund.payment_id).where(Refund.id.in_(subjects))),
+            )
+        )
         .order_by(Payment.id)
         .with_for_update()
     )
@@ -137,9 +146,10 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
     if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
         return _recorded(session, job, event, "foreign")
     payment.stripe_id = event.payment_intent_id or payment.stripe_id  # by it a fetch can clear up what is ambiguous
-    if _apply_object(session, runtime, event, payment) is Verdict.AMBIGUOUS:
+    verdict, refund_id = _apply_object(session, runtime, event, payment)
+    if verdict is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=event.id, request_id=job.request_id)
-    return _recorded(session, job, event, "applied", payment)
+    return _recorded(session, job, event, "applied", payment, refund_id)
 
 
 def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
@@ -153,21 +163,32 @@ def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
     return next(by_operation, None) or next(by_id, None)
 
 
-def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> Verdict:
+def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> tuple[Verdict, str | None]:
+    """Return what became of the event's object, and our id of the refund that it is, if it is one."""
     source = Source("event", event.created, event.id)
     match event.fields.get("object"):
         case "payment_intent":
             snapshot = payment_intent_snapshot(event.fields)
-            return apply_payment_intent(session, runtime, payment, snapshot, source)
+            return apply_payment_intent(session, runtime, payment, snapshot, source), None
         case "charge":
-            return apply_charge(session, runtime, payment, charge_snapshot(event.fields), source)
+            return apply_charge(session, runtime, payment, charge_snapshot(event.fields), source), None
+        case "refund":
+            applied = apply_refund(session, runtime, payment, refund_snapshot(event.fields), source)
+            return applied.verdict, applied.refund_id
         case _:
-            # A refund's or dispute's event tells of its charge only in part: fetch what became of it.
+            # A dispute's event tells of its charge only in part: fetch what became of it.
             mark_dirty(payment)
-            return Verdict.AMBIGUOUS
+            return Verdict.AMBIGUOUS, None
 
 
-def _recorded(session: Session, job: JobRow, event: Event, outcome: str, payment: Payment | None = None) -> Outcome:
+def _recorded(
+    session: Session,
+    job: JobRow,
+    event: Event,
+    outcome: str,
+    payment: Payment | None = None,
+    refund_id: str | None = None,
+) -> Outcome:
     session.execute(
         insert(StripeEventRow)
         .values(
@@ -181,7 +202,8 @@ def _recorded(session: Session, job: JobRow, event: Event, outcome: str, payment
         )
         .on_conflict_do_nothing()
     )
-    return done(lambda _session: None, touched=() if payment is None else (payment.id,))
+    touched = [each for each in (None if payment is None else payment.id, refund_id) if each is not None]
+    return done(lambda _session: None, touched=tuple(touched))
 
 
 def _wait_for_payment(runtime: Runtime, job: JobRow, event: Event) -> Outcome:

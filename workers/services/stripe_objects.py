@@ -9,16 +9,18 @@ import datetime as dt
 import logging
 from enum import Enum
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from models.encrypted import encrypt
 from models.payment import Payment
 from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
+from models.refund import CAME_TO_NOTHING, Refund
 from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
 from workers.runtime import Runtime
 from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
+from workers.services.remainders import given_back
 
 LOG = logging.getLogger("tollgate.stripe_objects")
 
@@ -102,20 +104,20 @@ def apply_charge(
 ) -> Verdict:
     """Apply a charge to its payment, whose row the caller has locked.
 
-    What a charge tells of money only ever grows, so it is taken in any order. What it tells of the PaymentIntent's
-    status is told better by the PaymentIntent itself: unless its event comes soon, or the charge tells of more than a
-    payment, that is fetched.
+    What a charge tells of money only ever grows, unless a refund fails, so it is taken in any order. What it tells of
+    the PaymentIntent's status is told better by the PaymentIntent itself: unless its event comes soon, or the charge
+    tells of more than a payment, that is fetched.
     """
     if charge.status == "succeeded" and payment.stripe_status == "succeeded":
+        verdict = _grow_refunded(session, payment, charge.amount_refunded)
         payment.stripe_charge_id = charge.id
         payment.amount_received = max(payment.amount_received, charge.amount_captured)
-        payment.amount_refunded = max(payment.amount_refunded, charge.amount_refunded)
         payment.disputed = payment.disputed or charge.disputed
         came = _money_came(payment, charge.created, source)
         restate(session, runtime, payment, source)
         if came:
             post_capture(session, payment, source)
-        return Verdict.TAKEN
+        return verdict
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
     if charge.held and payment.stripe_status == "requires_capture":
@@ -130,6 +132,22 @@ def apply_charge(
     if charge.amount_refunded or charge.disputed:
         mark_dirty(payment)
     return Verdict.AMBIGUOUS
+
+
+def _grow_refunded(session: Session, payment: Payment, amount_refunded: int) -> Verdict:
+    """Let what was given back grow, unless a refund has come to nothing: then an older total may be the higher one.
+
+    A total that our rows don't make up tells of a refund of which nothing was heard so far: unless its event comes
+    soon, it is fetched.
+    """
+    known = given_back(session, payment)
+    if amount_refunded > payment.amount_refunded:
+        fell = (Refund.payment_id == payment.id, Refund.status.in_(CAME_TO_NOTHING))
+        if session.scalar(select(exists().where(*fell))):
+            mark_dirty(payment)
+            return Verdict.AMBIGUOUS
+        payment.amount_refunded = amount_refunded
+    return Verdict.TAKEN if known >= payment.amount_refunded else Verdict.AMBIGUOUS
 
 
 def _money_came(payment: Payment, charged_at: dt.datetime | None, source: Source) -> bool:
@@ -152,7 +170,7 @@ def mark_dirty(payment: Payment) -> None:
 
 
 def restate(session: Session, runtime: Runtime, payment: Payment, source: Source) -> None:
-    """Bring the payment's status in line with its facts, and write the move into history."""
+    """Bring the payment's status in line with its facts, which were set since the last query, and write the move."""
     if payment.stripe_status is None or not session.is_modified(payment):
         return
     facts = Facts(

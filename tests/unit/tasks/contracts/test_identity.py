@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.contracts.identity import derived_id, fingerprint, idempotency_scope, job_id, payment_id
+from tasks.contracts.identity import derived_id, fingerprint, idempotency_scope, job_id, payment_id, refund_id
 
 KEY = bytes(range(32))
 REQUEST = ("website", "POST /v1/payment-intents", "key-1")
@@ -18,6 +18,7 @@ TEXTS = st.text(max_size=10)
 def test_ids_are_the_same_for_ever() -> None:
     assert payment_id(KEY, *REQUEST) == "pay_qnx62c5hx6gh7h5vbferml7g6s"
     assert job_id(KEY, *REQUEST, "ff") == "job_z2wr3ctophwc2qzgclbkhdp7wh"
+    assert refund_id(KEY, "website", "payments/pay_1/refunds", "key-1") == "ref_ugiljarjzzjcysowage7zuppzx"
     assert idempotency_scope(KEY, *REQUEST) == "idk_2kcdygwrtbex4uo52aei3lkhlb"
     assert fingerprint(KEY, b'{"amount":1}') == "5de1c1c3cfb157e8a5258116b4ffd609b5d3d858796154d7c9bc1f3c51fb28f5"
 

@@ -15,6 +15,7 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
         "notifications.send": ("notifications", 1),
         "payments.create": ("payments", 2),
         "payments.refresh": ("maintenance", 1),
+        "refunds.create": ("refunds", 1),
         "stripe.event": ("webhooks", 1),
         "views.show": ("views", 1),
     }

@@ -43,6 +43,21 @@ def charge(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def refund(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "re_1",
+        "object": "refund",
+        "payment_intent": "pi_1",
+        "charge": charge(amount_refunded=900),
+        "status": "succeeded",
+        "amount": 900,
+        "currency": "gbp",
+        "reason": None,
+        "metadata": {"tollgate_operation": "ref_1/create/1"},
+        "created": NEW_YEAR,
+    } | changes
+
+
 def listed(*objects: dict[str, Any], more: bool = False) -> dict[str, Any]:
     return {"object": "list", "url": "/v1/things", "data": list(objects), "has_more": more}
 

@@ -23,13 +23,14 @@ from config.errors import (
     StripeUnavailableError,
 )
 from config.settings import StripeSettings
-from tests.unit.workers.gateways.objects import NEW_YEAR, charge, error, listed, payment_intent
+from tests.unit.workers.gateways.objects import NEW_YEAR, charge, error, listed, payment_intent, refund
 from tests.unit.workers.gateways.scripted import Act, ScriptedServer, answer, closed_port, drop, scripted
 from workers.gateways.stripe import API_VERSION, StripeGateway, stripe_breaker
 
 ROOT = Path(__file__).parents[4]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)  # the `Date` of every scripted answer
 FAILURES = 3
+REF = "ref_1/create/1"
 PAY, CST = "pay_1/create/1", "cst_1/create/1"
 CUSTOMER = {"id": "cus_1", "object": "customer", "created": NEW_YEAR, "metadata": {"tollgate_operation": CST}}
 
@@ -145,6 +146,64 @@ def test_an_answer_without_a_date_is_dated_by_our_clock() -> None:
 
 
 FOREIGN = {"metadata": {}}
+
+
+def create_refund(made: StripeGateway, **changes: Any) -> Any:
+    asked = {
+        "payment_intent_id": "pi_1",
+        "amount": 900,
+        "reason": "duplicate",
+        "metadata": {"tollgate_refund": "ref_1"},
+    }
+    return made.create_refund(**{**asked, "operation": REF, "idempotency_key": "key/r", **changes})
+
+
+def test_a_refund_is_made_under_its_operation_and_key_and_comes_with_its_charge() -> None:
+    with talking(answer(200, refund())) as (made, server):
+        found = create_refund(made)
+    assert (found.value.id, found.value.operation, found.value.charge.amount_refunded) == ("re_1", REF, 900)
+    (heard,) = server.heard
+    assert (heard.method, heard.path, heard.headers["idempotency-key"]) == ("POST", "/v1/refunds", "key/r")
+    assert heard.body == {
+        "payment_intent": ["pi_1"],
+        "amount": ["900"],
+        "reason": ["duplicate"],
+        "metadata[tollgate_refund]": ["ref_1"],
+        "metadata[tollgate_operation]": [REF],
+        "expand[0]": ["charge"],
+    }
+
+
+def test_no_reason_is_sent_where_there_is_none() -> None:
+    with talking(answer(200, refund())) as (made, server):
+        create_refund(made, reason=None)
+    assert "reason" not in server.heard[0].body
+
+
+def test_a_refund_is_found_among_those_of_its_payment_intent() -> None:
+    script = [answer(200, listed(refund(id="re_2", **FOREIGN), more=True)), answer(200, listed(refund()))]
+    with talking(*script) as (made, server):
+        found = made.find_refund(payment_intent_id="pi_1", operation=REF)
+    assert found is not None
+    assert found.value.id == "re_1"
+    assert [heard.query["payment_intent"] for heard in server.heard] == [["pi_1"]] * 2
+    assert server.heard[1].query["starting_after"] == ["re_2"]
+
+
+def test_a_refund_is_fetched_with_its_charge() -> None:
+    with talking(answer(200, refund(status="failed", failure_reason="unknown"))) as (made, server):
+        found = made.retrieve_refund("re_1").value
+    assert (found.status, found.failure_reason) == ("failed", "unknown")
+    assert server.heard[0].path == "/v1/refunds/re_1"
+
+
+def test_all_refunds_of_a_payment_intent_are_listed_as_old_as_the_first_page() -> None:
+    first = answer(200, listed(refund(id="re_3"), refund(id="re_2"), more=True))
+    with talking(first, answer(200, listed(refund(charge="ch_1")))) as (made, server):
+        found = made.list_refunds("pi_1")
+    assert [each.id for each in found.value] == ["re_3", "re_2", "re_1"]
+    assert found.value[-1].charge is None
+    assert (found.as_of, server.heard[1].query["starting_after"]) == (NOON, ["re_2"])
 
 
 def test_a_look_up_goes_through_all_pages() -> None:

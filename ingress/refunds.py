@@ -1,0 +1,93 @@
+"""Refunds: asked for by POST /v1/payments/{id}/refunds, read at GET /v1/refunds/{id}."""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from config.currencies import MAXIMUM_AMOUNT
+from ingress.answers import tagged_answer
+from ingress.commands import Command, keep, read_command
+from ingress.door import Door
+from ingress.fields import MinorUnits, OneOf, StrictSchema
+from ingress.payment_intents import MAXIMUM_METADATA, Metadata
+from ingress.payments import PAYMENT_ID
+from ingress.problems import ProblemError
+from ingress.views import read_view
+from tasks.contracts import identity, representations
+from tasks.contracts.refunds import CreateRefund
+from tasks.contracts.views import RefundView
+
+REFUND_ID = re.compile(r"ref_[a-z2-7]{26}")
+REASONS = ("duplicate", "fraudulent", "requested_by_customer")  # https://docs.stripe.com/api/refunds/create
+
+
+class RefundRequestSchema(StrictSchema):
+    """What a refund may ask for; all that is left is given back if it names no amount."""
+
+    amount = MinorUnits(
+        MAXIMUM_AMOUNT,
+        metadata={"description": "Minor units (pence); left out: all that is left of the payment", "example": 1500},
+    )
+    reason = OneOf(REASONS, "reason_unknown", metadata={"example": "requested_by_customer"})
+    metadata = Metadata(metadata={"maxProperties": MAXIMUM_METADATA, "example": {"ticket": "T-17"}})
+
+
+SCHEMA = RefundRequestSchema()
+
+
+def refunds(door: Door) -> Blueprint:
+    """Return the routes of refunds."""
+    routes = Blueprint("refunds", __name__)
+
+    @routes.post("/v1/payments/<payment_id>/refunds")
+    def create_refund(payment_id: str) -> Response:
+        if not PAYMENT_ID.fullmatch(payment_id):
+            door.api_keys.authenticate(request)
+            raise ProblemError("not_found", "There is no such payment.")
+        # Each payment has keys of its own. Whether it exists, and whose it is, only the workers know.
+        command = read_command(door, f"payments/{payment_id}/refunds", SCHEMA)
+        contract = refund_contract(door, command, payment_id)
+        return keep(door, command, contract, _first(door, command, contract))
+
+    @routes.get("/v1/refunds/<refund_id>")
+    def show_refund(refund_id: str) -> Response:
+        client = door.api_keys.authenticate(request)
+        found = read_view(door, RefundView, refund_id, client.client_id) if REFUND_ID.fullmatch(refund_id) else None
+        if found is None:
+            raise ProblemError("not_found", "There is no such refund.")
+        view, tag = found
+        return tagged_answer(representations.refund(view), tag)
+
+    return routes
+
+
+def refund_contract(door: Door, command: Command, payment_id: str) -> CreateRefund:
+    """Return the job for what was asked."""
+    asked: dict[str, Any] = command.asked
+    return CreateRefund(
+        refund_id=identity.refund_id(door.settings.identity_key, command.client.client_id, command.route, command.key),
+        payment_id=payment_id,
+        amount=asked.get("amount"),
+        reason=asked.get("reason"),
+        metadata=asked.get("metadata", {}),
+    )
+
+
+def _first(door: Door, command: Command, contract: CreateRefund) -> RefundView:
+    """Return the view of a refund that was accepted just now."""
+    now = door.timestamp()
+    return RefundView(
+        id=contract.refund_id,
+        client_id=command.client.client_id,
+        payment_id=contract.payment_id,
+        job_id=command.job_id,
+        status="processing",
+        amount=contract.amount or 0,
+        currency=None,
+        reason=contract.reason,
+        failure_reason=None,
+        stripe_refund=None,
+        created_at=now,
+        updated_at=now,
+    )
