@@ -32,6 +32,9 @@ GROUPS = {
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
     "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),
     "flags": Entry("ops.flags", "flags_group", "List, show and clear flags: what an operator should look at."),
+    "endpoints": Entry(
+        "ops.endpoints", "endpoints_group", "Add, list, try, rotate and remove the endpoints of clients' websites."
+    ),
     "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),

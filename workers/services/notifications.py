@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from config.errors import WebsiteError, WebsitePausedError
+from config.keyring import Keyring
 from config.retries import LONGEST_NOTIFICATION_PAUSE
 from models.encrypted import decrypt
 from models.endpoint import Endpoint
@@ -41,6 +42,7 @@ TYPES: Final = (
     *FLAGGED,
     *(f"refund.{status}" for status in sorted(REFUND_MOVES.states)),
 )
+TEST: Final = "endpoint.test"  # what `tollgate endpoints test` sends; nobody subscribes to it
 _DISABLE: Final = text("UPDATE endpoints SET disabled_at = clock_timestamp() WHERE id = :id AND disabled_at IS NULL")
 KEPT_BACK: Final = frozenset({"client_secret"})  # it lets its holder pay: it is read by whoever has an API key
 
@@ -94,7 +96,7 @@ def send(attempt: Attempt, request: SendNotification) -> Outcome:
             return _refused("endpoint_removed", "The endpoint has been removed.")
         if endpoint.disabled_at is not None:
             return _put_aside()
-        recipient = _recipient(session, runtime, endpoint)
+        recipient = recipient_of(session, runtime.settings.encryption_keys, endpoint)
     attempt.before_call(runtime.websites.longest_call)
     try:
         runtime.websites.send(recipient, job.id, request.body.encode())
@@ -117,6 +119,14 @@ def hears(endpoint: Endpoint, kind: str) -> bool:
     return not endpoint.types or kind in endpoint.types or f"{noun}.*" in endpoint.types
 
 
+def recipient_of(session: Session, ring: Keyring, endpoint: Endpoint) -> Recipient:
+    """Return an endpoint with the secrets that sign now."""
+    keys = [decrypt(ring, "endpoints", "secret", endpoint.id, endpoint.secret)]
+    if endpoint.former_secret is not None and _still_signs(session, endpoint):
+        keys.append(decrypt(ring, "endpoints", "former_secret", endpoint.id, endpoint.former_secret))
+    return Recipient(endpoint.id, endpoint.url, keys)
+
+
 def _endpoints(session: Session, client_id: str) -> Sequence[Endpoint]:
     """Return a client's endpoints that are not disabled; asked once in a transaction, however much moves in it."""
     known: dict[str, Sequence[Endpoint]] = session.info.setdefault("endpoints", {})
@@ -124,14 +134,6 @@ def _endpoints(session: Session, client_id: str) -> Sequence[Endpoint]:
         wanted = (Endpoint.client_id == client_id, Endpoint.disabled_at.is_(None))
         known[client_id] = session.scalars(select(Endpoint).where(*wanted).order_by(Endpoint.id)).all()
     return known[client_id]
-
-
-def _recipient(session: Session, runtime: Runtime, endpoint: Endpoint) -> Recipient:
-    ring = runtime.settings.encryption_keys
-    keys = [decrypt(ring, "endpoints", "secret", endpoint.id, endpoint.secret)]
-    if endpoint.former_secret is not None and _still_signs(session, endpoint):
-        keys.append(decrypt(ring, "endpoints", "former_secret", endpoint.id, endpoint.former_secret))
-    return Recipient(endpoint.id, endpoint.url, keys)
 
 
 def _still_signs(session: Session, endpoint: Endpoint) -> bool:

@@ -15,6 +15,7 @@ from ops import cli
 CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
     *("replay", "discard", "cancel", "pause", "resume", "reread", "clear"),
+    *("add", "remove", "disable", "enable", "test"),
 }
 
 
@@ -38,6 +39,7 @@ def test_the_commands_are_these() -> None:
         "dead show",
         "dead replay",
         "dead discard",
+        *(f"endpoints {verb}" for verb in ("add", "list", "rotate", "disable", "enable", "remove", "test")),
         "explain",
         "flags list",
         "flags show",
