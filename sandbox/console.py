@@ -7,7 +7,7 @@ import threading
 from typing import TextIO
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)  # ANSI foregrounds readable on dark and light, red kept for trouble
-NAME_WIDTH = 18  # the longest name in the Procfile is worker-background or -quarantine
+NAME_WIDTH = 21  # the longest name in the Procfile is worker-notifications
 
 
 class Console:

@@ -13,6 +13,7 @@ from sandbox.failures import say_clearly
 from sandbox.running import FOLDER, Running
 from sandbox.servers.ports import port_is_free
 from sandbox.system import Ports, System, running_system
+from sandbox.website_receiver import HEARD
 
 WEB_PORT = 8000
 FLOWER_PORT = 5555
@@ -42,7 +43,7 @@ def main(web_port: int | None, *, quiet: bool) -> None:
         sys.exit(1)
     if web_port is not None and not port_is_free(web_port):
         raise click.BadParameter(f"port {web_port} is taken; choose another", param_hint="--web-port")
-    ports = Ports(web_port or _usual(WEB_PORT), _usual(FLOWER_PORT), _usual(SIMULATOR_PORT))
+    ports = Ports(web_port or _usual(WEB_PORT), _usual(FLOWER_PORT), _usual(SIMULATOR_PORT), website=True)
     with say_clearly(console, FOLDER / "logs", interrupted=0):
         _run(console, FOLDER, ports, quiet=quiet)
 
@@ -87,6 +88,8 @@ def _greet(console: Console, system: System) -> None:
         f"\n  Flower     {system.flower_url}        user {user}, password {password}"
         f"\n  Stripe     {system.simulator.base_url}        simulated; key {system.simulator.publishable_key}"
         f"\n  API key    {system.api.key}"
+        f"\n  Website    {'' if system.website is None else system.website.url}        hears notifications; "
+        f"what it heard: {system.folder / HEARD}"
         f"\n\nTry a payment:\n\n"
         f"  curl -i {system.web_url}/v1/payment-intents \\\n"
         f"    -H 'Authorization: Bearer {system.api.key}' \\\n"

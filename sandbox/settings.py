@@ -30,7 +30,7 @@ WORKERS = (
     "TOLLGATE_JOURNAL_PRIVATE_KEYS",
     "TOLLGATE_VIEW_KEYS",
 )
-OPERATOR = ("TOLLGATE_API_KEY_PEPPER",)
+OPERATOR = ("TOLLGATE_API_KEY_PEPPER", "TOLLGATE_ENCRYPTION_KEYS")
 FLOWER = ("TOLLGATE_FLOWER_BASIC_AUTH",)
 
 
@@ -80,6 +80,8 @@ def environments(
     """
     common = {**surroundings, "TOLLGATE_ENV": "test" if stripe_key else "sandbox"}
     common |= {"PYTHONUNBUFFERED": "1", **overrides}
+    if stripe_key is None:
+        common["TOLLGATE_WEBSITES_ON_LOOPBACK"] = "yes"
     full = common | {"TOLLGATE_REDIS_URL": addresses.redis_url, "TOLLGATE_DATABASE_URL": addresses.database_url}
     workers = full | _some(values, WORKERS)
     if stripe_key is None:
@@ -95,6 +97,7 @@ def environments(
         "worker": workers,
         "worker-webhooks": workers,
         "worker-background": workers,
+        "worker-notifications": workers,
         "worker-quarantine": workers,
         "flower": common
         | _some(values, FLOWER)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -22,9 +23,10 @@ from sandbox.servers.ports import HOST, free_port
 from sandbox.settings import REDIS_USER, Addresses, environments, keep_secrets
 from sandbox.simulator_control import SimulatorControl
 from sandbox.supervisor import Supervisor
+from sandbox.website_receiver import Receiver
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
-WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-quarantine")
+WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-notifications", "worker-quarantine")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS")
 # What a process has until it dies: one that killed it at every start would prove nothing (docs/crash-points.md).
 FIRST_LIFE = ("TOLLGATE_FAILPOINTS",)
@@ -32,6 +34,7 @@ READY_SECONDS = 60.0  # some 6 s on two cores; a loaded machine may take longer
 POLL_SECONDS = 0.05
 PING_SECONDS = 0.5
 COMMAND_SECONDS = 60.0
+CLIENT = "website"  # in whose name the API key is issued
 KEYSPACE = Keyspace("tg:")
 
 
@@ -41,11 +44,16 @@ class SystemNotReadyError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports to listen on; None for a free one."""
+    """Ports to listen on; None for a free one.
+
+    Args:
+        website: whether a website hears notifications on a free one, as an endpoint of the API key's client.
+    """
 
     web: int | None = None
     flower: int | None = None
     simulator: int | None = None
+    website: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ class System:
     flower_login: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     environments: Mapping[str, Mapping[str, str]] = field(repr=False)
+    website: Receiver | None = None
 
     @property
     def web_url(self) -> str:
@@ -123,9 +132,14 @@ def running_system(
         )
         if stripe_key is None:
             supervisor.add("simulator", _simulator_command(folder, addresses, values))
+        receiver = Receiver(folder, free_port()) if ports is not None and ports.website else None
+        if receiver is not None:
+            supervisor.add("website", receiver.command())
         on_step("starting the Stripe simulator, migrating the database, starting web, dispatcher, workers and Flower")
         with supervisor:
             key = _api_key(folder, own["operator"])
+            if receiver is not None:
+                _add_endpoint(receiver, own["operator"])
             system = System(
                 folder=folder,
                 addresses=addresses,
@@ -137,6 +151,7 @@ def running_system(
                 flower_login=values["TOLLGATE_FLOWER_BASIC_AUTH"],
                 webhook_secret=values["TOLLGATE_STRIPE_WEBHOOK_SECRETS"],
                 environments=own,
+                website=receiver,
             )
             on_step("waiting until all of it answers")
             try:
@@ -211,13 +226,30 @@ def _api_key(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def _issue_key(environment: Mapping[str, str]) -> str:
-    command = [str(Path(sys.executable).parent / "tollgate"), "keys", "issue", "--client", "website"]
-    command += ["--rate", "1000", "--burst", "1000"]  # the sandbox measures the system, not its rate limit
+    # The sandbox measures the system, not its rate limit.
+    limits = ("--rate", "1000", "--burst", "1000")
+    return _command(environment, "keys", "issue", "--client", CLIENT, *limits)
+
+
+def _add_endpoint(receiver: Receiver, environment: Mapping[str, str]) -> None:
+    """Have the website told from now on; of an earlier run's endpoints, which listen no more, none is left."""
+    for known in json.loads(_command(environment, "endpoints", "list", "--client", CLIENT, "--json")):
+        _command(environment, "endpoints", "remove", known["id"])
+    receiver.keep_secret(_command(environment, "endpoints", "add", receiver.url, "--client", CLIENT))
+
+
+def _command(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run `tollgate` and return what it printed."""
     done = subprocess.run(
-        command, env=dict(environment), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        [str(Path(sys.executable).parent / "tollgate"), *arguments],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
-        raise SystemNotReadyError(f"no API key could be issued: {done.stderr.strip()}")
+        raise SystemNotReadyError(f"tollgate {arguments[0]} {arguments[1]}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 

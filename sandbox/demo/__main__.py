@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,11 +20,12 @@ from rich.live import Live
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import Books, compare, read_payments, unfinished_jobs
 from sandbox.demo.fates import FATES, SETTLE_SECONDS, SMOOTH, DemoError, Fate, Progress, Stage
+from sandbox.demo.heard import in_words, unheard
 from sandbox.demo.table import fates_table, live_table, percentile, show_books, wide_console
 from sandbox.failures import say_clearly
 from sandbox.processes import Event
 from sandbox.shopper import ShopperError
-from sandbox.system import System, running_system
+from sandbox.system import Ports, System, running_system
 
 AT_ONCE = 6  # payments under way at the same time
 NOTES_SHOWN = 4
@@ -73,7 +74,10 @@ def _play(console: Console, folder: Path, seed: int) -> dict[str, Any]:
         if event.kind in NOTEWORTHY:
             notes.append(f"{event.name}: {event.detail}")
 
-    with running_system(folder, on_event=on_event, on_step=lambda step: console.print(f"· {step}")) as system:
+    ports = Ports(website=True)
+    with running_system(
+        folder, ports=ports, on_event=on_event, on_step=lambda step: console.print(f"· {step}")
+    ) as system:
         # Every webhook comes twice and in no order, as Stripe may send them.
         system.simulator.webhooks(duplicates=1, shuffle=seed)
         all_progress = _plan(seed)
@@ -140,6 +144,10 @@ def _settle(system: System) -> None:
         pause.wait(POLL_SECONDS)
 
 
+def _heard(system: System) -> list[dict[str, Any]]:
+    return [] if system.website is None else system.website.heard()
+
+
 def _close(console: Console, system: System, all_progress: Sequence[Progress], books: Books) -> None:
     console.print(fates_table(all_progress))
     for progress in all_progress:
@@ -149,6 +157,7 @@ def _close(console: Console, system: System, all_progress: Sequence[Progress], b
     kills = system.supervisor.starts("worker") - 1
     console.print(f"\nOn the way: {fired} calls to Stripe spoiled, {kills} workers SIGKILLed, every webhook sent twice")
     show_books(console, books)
+    console.print(f"The website heard, signed and each once: {in_words(_heard(system))}")
     console.print(
         f"\nAPI {system.web_url}/v1/openapi.json   Flower {system.flower_url}   Stripe {system.simulator.base_url}"
     )
@@ -160,6 +169,7 @@ def _report(system: System, all_progress: Sequence[Progress], books: Books, seed
     unfinished = unfinished_jobs(system.addresses.database_url)
     wrong = [f"{p.booking.reference} ({p.fate}): {p.problem}" for p in all_progress if p.problem]
     wrong += list(books.differences)
+    wrong += unheard(_heard(system), read_payments(system.addresses.database_url))
     wrong += [f"{unfinished} jobs have not ended"] if unfinished else []
     wrong += (
         [f"{books.payments} payments instead of {len(all_progress)}"] if books.payments != len(all_progress) else []
@@ -179,6 +189,7 @@ def _report(system: System, all_progress: Sequence[Progress], books: Books, seed
             for p in all_progress
         ],
         "seconds_to_result_undisturbed": {"p50": percentile(results, 0.5), "p95": percentile(results, 0.95)},
+        "notifications": dict(Counter(each["type"] for each in _heard(system))),
         "books": {"simulator": dict(books.at_stripe), "tollgate": dict(books.ours), "charges": books.charges},
     }
 

@@ -46,7 +46,7 @@ AT_ONCE_S = 4.0  # all the time that "at once" has; most of it takes some 100 ms
 NOTICED_S = 20.0
 AFTERWARDS_S = 60.0
 WAIT_S = 1  # of `Prefer: wait`
-WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-quarantine")
+WORKERS = ("worker", "worker-webhooks", "worker-background", "worker-notifications", "worker-quarantine")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def test_each_line_carries_its_process_name() -> None:
     console = Console(stream)
     console.write("web", "listening")
     console.write("worker-background", "ready")
-    assert stream.getvalue() == "web               | listening\nworker-background | ready\n"
+    assert stream.getvalue() == "web                  | listening\nworker-background    | ready\n"
 
 
 def test_on_a_terminal_each_process_keeps_a_colour_of_its_own() -> None:
