@@ -58,6 +58,10 @@ class SimulatorControl:
         """Move the simulator's clock forward."""
         self._ask("POST", "clock", {"advance_seconds": seconds})
 
+    def finish_refunds(self) -> int:
+        """Bring every refund to its end that is pending or fails later; return how many there were."""
+        return int(self._ask("POST", "refunds/finish", {})["finished"])
+
     def _ask(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=timeout)
         try:

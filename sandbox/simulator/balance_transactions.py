@@ -7,6 +7,7 @@ from sandbox.simulator.errors import NOT_FOUND, missing_resource
 from sandbox.simulator.money import fee
 from sandbox.simulator.state import Change
 
+WORDS: Final = {"refund": "REFUND FOR CHARGE", "refund_failure": "REFUND FAILURE FOR CHARGE"}
 SETTLEMENT_SECONDS: Final = 3 * 24 * 60 * 60  # a UK account's money is available after three days
 
 
@@ -19,6 +20,11 @@ def for_charge(change: Change, charge: JsonObject) -> JsonObject:
 def for_refund(change: Change, refund: JsonObject) -> JsonObject:
     """Book a refund; Stripe keeps the fee of the charge."""
     return _book(change, refund, -refund["amount"], 0, kind="refund")
+
+
+def for_failed_refund(change: Change, refund: JsonObject) -> JsonObject:
+    """Book that a refund came back."""
+    return _book(change, refund, refund["amount"], 0, kind="refund_failure")
 
 
 def retrieve(change: Change, identifier: str) -> JsonObject:
@@ -52,7 +58,7 @@ def _book(change: Change, source: JsonObject, amount: int, fee_amount: int, *, k
             "balance_type": "payments",
             "created": now,
             "currency": source["currency"],
-            "description": source["description"] if kind == "charge" else f"REFUND FOR CHARGE {source['charge']}",
+            "description": source["description"] if kind == "charge" else f"{WORDS[kind]} {source['charge']}",
             "exchange_rate": None,
             "fee": fee_amount,
             "fee_details": [details] if fee_amount else [],

@@ -22,7 +22,8 @@ class Card:
     """A test card. ``decline`` comes after the 3-D Secure step if the card asks for one.
 
     ``authenticates`` says that it asks for that step. Off-session, where nobody is there, it is declined instead,
-    unless it ``is_set_up``: from the beginning, or ``once_saved`` by a payment that set it up.
+    unless it ``is_set_up``: from the beginning, or ``once_saved`` by a payment that set it up. Its refunds are
+    ``refunded_as`` first, and some time later ``refund_ends``.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Card:
     notifies_first: bool = False
     is_set_up: bool = False
     once_saved: bool = False
+    refunded_as: str = "succeeded"
+    refund_ends: str | None = None
 
     @property
     def last4(self) -> str:
@@ -83,6 +86,9 @@ CARDS: Final = (
     Card("pm_card_chargeDeclinedProcessingError", "4000000000000119", decline=PROCESSING),
     Card("pm_card_visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", decline=VELOCITY),
     Card("pm_card_radarBlock", "4100000000000019", decline=FRAUDULENT),
+    # https://docs.stripe.com/testing#refunds
+    Card("pm_card_pendingRefund", "4000000000007726", refunded_as="pending", refund_ends="succeeded"),
+    Card("pm_card_refundFail", "4000000000005126", refund_ends="failed"),
     Card("pm_card_threeDSecure2Required", "4000000000003220", authenticates=True),
     Card(
         "pm_card_authenticationRequiredOnSetup", "4000002500003155", country="DE", authenticates=True, once_saved=True

@@ -8,6 +8,7 @@ GET, POST, DELETE faults  the fault script, with how often each rule matched and
 GET, POST clock           ``{"advance_seconds": 90000}``
 GET, POST webhooks        ``{"duplicates": 1, "shuffle": 7, "delay_ms": 50, "pause": false, "retry_scale": 0.1}``;
                           what is left out goes back to its default
+POST refunds/finish       brings every refund to its end that is pending, or that fails later
 POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
 POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
                           endpoint, or changes the one of that URL
@@ -103,6 +104,12 @@ def _read_clock(control: Control, _given: Any) -> JsonObject:
     return {"now": control.engine.clock.now(), "offset_seconds": control.engine.clock.offset_seconds}
 
 
+def _finish_refunds(control: Control, _given: Any) -> JsonObject:
+    change, count = control.engine.finish_refunds()
+    control.deliveries.add(change)
+    return {"finished": count}
+
+
 def _webhooks(control: Control, given: Any) -> JsonObject:
     unknown = given.keys() - {"duplicates", "shuffle", "delay_ms", "pause", "retry_scale"}
     if unknown:
@@ -146,6 +153,7 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("DELETE", "faults"): _clear_faults,
     ("GET", "clock"): _read_clock,
     ("POST", "clock"): _clock,
+    ("POST", "refunds/finish"): _finish_refunds,
     ("GET", "webhooks"): _read_webhooks,
     ("POST", "webhooks"): _webhooks,
     ("POST", "webhooks/resend"): _resend,

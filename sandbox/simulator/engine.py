@@ -4,7 +4,7 @@ import json
 from threading import Lock
 from typing import Any, Final
 
-from sandbox.simulator import confirmation
+from sandbox.simulator import confirmation, refunds
 from sandbox.simulator.clock import Clock
 from sandbox.simulator.faults import Faults
 from sandbox.simulator.idempotency import KeysInUse
@@ -70,9 +70,19 @@ class Engine:
             change = self.change()
             change.put("clock", {"id": CLOCK, "offset_seconds": offset})
             confirmation.finish_notices(change)
+            refunds.finish(change)
             position = self.commit(change)
         self.ledger.wait(position)
         return change
+
+    def finish_refunds(self) -> tuple[Change, int]:
+        """Bring all refunds to their ends now; return that change, which is on the disk by then, and how many."""
+        with self.lock:
+            change = self.change()
+            count = refunds.finish(change, at_once=True)
+            position = self.commit(change)
+        self.ledger.wait(position)
+        return change, count
 
 
 def dumps(value: Any) -> str:

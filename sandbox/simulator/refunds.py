@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sandbox.simulator import balance_transactions, charges
+from sandbox.simulator import balance_transactions, charges, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource
 from sandbox.simulator.events import emit
@@ -20,6 +20,8 @@ CREATE: Final[Spec] = {
     "expand": Param(listing(identifier)),
 }
 LIST: Final[Spec] = LIST_PARAMS | {"charge": Param(identifier), "payment_intent": Param(identifier)}
+LATER_SECONDS: Final = 60  # "some time later", as Stripe says of its test cards
+FAILURE: Final = "unknown"  # the reason that a failed refund gives
 
 
 def check_create(values: dict[str, Any]) -> None:
@@ -35,6 +37,9 @@ def create(change: Change, values: dict[str, Any]) -> JsonObject:
         ApiError: there is nothing to refund, or less than was asked for.
     """
     charge = _charge(change, values)
+    if charge["disputed"]:
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise invalid(message, code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
     amount = values.get("amount", left)
     if left == 0:
@@ -47,12 +52,36 @@ def create(change: Change, values: dict[str, Any]) -> JsonObject:
             param="amount",
         )
     refund = _store(change, charge, amount, values)
-    refunded = charge["amount_refunded"] + amount
-    after = charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]}
-    change.put("charges", after)
+    after = _move(change, charge, amount)
     emit(change, "refund.created", refund)
     emit(change, "charge.refunded", after, charge)
     return refund
+
+
+def finish(change: Change, *, at_once: bool = False) -> int:
+    """Bring refunds that are not over to their ends, when their time has come or at once; return how many."""
+    due = [each for each in change.state.all("refund_fates") if at_once or each["at"] <= change.clock.now()]
+    for fate in due:
+        change.remove("refund_fates", fate["id"])
+        _finish(change, retrieve(change, fate["id"]), fate["becomes"])
+    return len(due)
+
+
+def _finish(change: Change, refund: JsonObject, status: str) -> None:
+    after = refund | {"status": status}
+    if status == "failed":
+        back = balance_transactions.for_failed_refund(change, refund)
+        after |= {"failure_balance_transaction": back["id"], "failure_reason": FAILURE}
+        _move(change, charges.find(change, refund["charge"], param="charge"), -refund["amount"])
+    change.put("refunds", after)
+    for kind in ("refund.updated", "charge.refund.updated", *(["refund.failed"] if status == "failed" else [])):
+        emit(change, kind, after, refund)
+
+
+def _move(change: Change, charge: JsonObject, amount: int) -> JsonObject:
+    """Let so much more of a charge be given back, or less if the amount is below zero."""
+    refunded = charge["amount_refunded"] + amount
+    return change.put("charges", charge | {"amount_refunded": refunded, "refunded": refunded == charge["amount"]})
 
 
 def retrieve(change: Change, refund: str) -> JsonObject:
@@ -99,6 +128,7 @@ def _code(charge: JsonObject) -> str | None:
 
 
 def _store(change: Change, charge: JsonObject, amount: int, values: dict[str, Any]) -> JsonObject:
+    card = payment_methods.card_of(change, charge["payment_method"])
     refund: JsonObject = {
         "id": change.identifiers.new("re"),
         "object": "refund",
@@ -116,8 +146,11 @@ def _store(change: Change, charge: JsonObject, amount: int, values: dict[str, An
         "reason": values.get("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
-        "status": "succeeded",
+        "status": card.refunded_as,
         "transfer_reversal": None,
     }
+    if card.refund_ends is not None:
+        fate = {"id": refund["id"], "becomes": card.refund_ends, "at": change.clock.now() + LATER_SECONDS}
+        change.put("refund_fates", fate)
     refund["balance_transaction"] = balance_transactions.for_refund(change, refund)["id"]
     return change.create("refunds", refund)

@@ -23,6 +23,7 @@ COLLECTIONS: Final = (
     "deliveries",  # an event that an endpoint has not acknowledged
     "authentications",  # a 3-D Secure step that a shopper has to take
     "card_fates",  # which test card a payment method is
+    "refund_fates",  # a refund that is not over: what becomes of it, and when
     "origins",  # the request that made an object
     "idempotency",  # the stored result of an idempotency key
     "clock",  # the offset of the movable clock

@@ -138,6 +138,14 @@ def play_refunds(recorder: Recorder, intent: Any) -> None:
     for reason in ("requested_by_customer", "duplicate"):
         refund = recorder.ask("POST", "refunds", payment_intent=intent["id"], amount=500, reason=reason)
     recorder.ask("GET", f"balance_transactions/{refund['balance_transaction']}")
+    later = [
+        recorder.intent(payment_method=card, confirm="true") for card in ("pm_card_pendingRefund", "pm_card_refundFail")
+    ]
+    made = [recorder.ask("POST", "refunds", payment_intent=each["id"]) for each in later]
+    assert recorder.simulator.control("POST", "refunds/finish") == {"finished": len(made)}
+    ended = [recorder.ask("GET", f"refunds/{each['id']}") for each in made]
+    assert [each["status"] for each in ended] == ["succeeded", "failed"]
+    recorder.ask("GET", f"balance_transactions/{ended[1]['failure_balance_transaction']}")
     method = recorder.ask("GET", f"payment_intents/{intent['id']}")["payment_method"]
     recorder.ask("GET", f"payment_methods/{method}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,10 @@ from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, payment_entry, refund_entry
-from tests.builders.house import House
+from tests.builders.house import House, open_house
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
+from tests.databases import database
 from workers.jobs import cancel, dead
 from workers.jobs.operator import Operator
 from workers.jobs.run import Result
@@ -37,6 +39,21 @@ class Paid:
 
     id: str
     intent: str
+
+
+@pytest.fixture(scope="module")
+def shop(
+    database_server_url: str, migrated_template: str, redis_url: str, shared_simulator: Simulator
+) -> Iterator[House]:
+    """One house for all tests here, which look at payments of their own alone."""
+    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
+    with (
+        database(database_server_url, migrated_template) as url,
+        open_house(url, redis_url, prefix, shared_simulator.url) as opened,
+    ):
+        yield opened
+        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
+            opened.runtime.redis.delete(key)
 
 
 @pytest.fixture
@@ -213,6 +230,69 @@ def test_a_disputed_charge_is_not_refunded(shop: House, stripe: Simulator, paid:
     assert at_stripe(stripe, paid) == []
 
 
+# What becomes of it later
+
+PENDING_CARD, FAILING_CARD = "4000000000007726", "4000000000005126"  # https://docs.stripe.com/testing#refunds
+
+
+def books(shop: House, paid: Paid) -> dict[str, int]:
+    """Return our ledger's balances of a payment's transactions."""
+    rows = shop.sql(
+        "SELECT account, sum(e.amount)::int AS amount FROM ledger_entries e "
+        "JOIN ledger_transactions t ON t.id = e.transaction_id WHERE t.payment_id = :id AND t.kind <> 'fee' "
+        "GROUP BY account ORDER BY account",
+        id=paid.id,
+    )
+    return {row["account"]: row["amount"] for row in rows}
+
+
+def test_a_pending_refund_counts_and_succeeds_when_stripe_says_so(shop: House, stripe: Simulator) -> None:
+    paid = pay(shop, stripe, PENDING_CARD)
+    job_id, refund_id = asked(shop, paid, amount=1000)
+    assert shop.refund(job_id).state == "done"
+    assert (shop.refund_row(refund_id)["status"], shop.payment(paid.id)["amount_refunded"]) == ("pending", 1000)
+    stripe.control("POST", "refunds/finish")
+    hear(shop, stripe, paid, "refund.updated")
+    assert shop.refund_view(refund_id).status == "succeeded"
+    assert shop.moves(refund_id) == ["processing", "pending", "succeeded"]
+    assert books(shop, paid) == {"refunds": 1000, "sales": -AMOUNT, "stripe": AMOUNT - 1000}
+
+
+def test_a_refund_that_comes_back_reopens_the_debt(shop: House, stripe: Simulator) -> None:
+    paid = pay(shop, stripe, FAILING_CARD)
+    job_id, refund_id = asked(shop, paid)
+    assert shop.refund(job_id).state == "done"
+    assert shop.payment(paid.id)["status"] == "refunded"
+    stripe.control("POST", "refunds/finish")
+    hear(shop, stripe, paid, "refund.failed")
+    row, payment = shop.refund_row(refund_id), shop.payment(paid.id)
+    assert (row["status"], row["failure_reason"]) == ("failed", "unknown")
+    assert (payment["status"], payment["amount_refunded"], payment["dirty"]) == ("paid", 0, False)
+    assert shop.moves(paid.id)[-2:] == ["refunded", "paid"]
+    [flag] = shop.sql("SELECT * FROM flags WHERE subject_id = :id", id=refund_id)
+    assert (flag["kind"], flag["details"]["payment"], flag["details"]["amount"]) == ("refund_failed", paid.id, AMOUNT)
+    assert books(shop, paid) == {"refunds": 0, "sales": -AMOUNT, "stripe": AMOUNT}
+    hear(shop, stripe, paid)  # all that is older comes late, and again
+    assert (shop.payment(paid.id)["status"], shop.refund_row(refund_id)["status"]) == ("paid", "failed")
+    again, _ = asked(shop, paid)
+    assert shop.refund(again).state == "done"
+    assert shop.payment(paid.id)["status"] == "refunded"
+
+
+@pytest.mark.parametrize("kind", ["refund.created", "charge.refunded", "refund.updated", "charge.refund.updated"])
+def test_any_one_event_of_a_refund_in_the_dashboard_is_enough(shop: House, stripe: Simulator, kind: str) -> None:
+    paid = pay(shop, stripe, PENDING_CARD)
+    stripe.client.v1.refunds.create({"payment_intent": paid.intent, "amount": 700, "reason": "duplicate"})
+    stripe.control("POST", "refunds/finish")
+    hear(shop, stripe, paid, kind)
+    [row] = shop.sql("SELECT * FROM refunds WHERE payment_id = :id", id=paid.id)
+    pending = kind == "refund.created"
+    assert (row["status"], row["amount"], row["job_id"]) == ("pending" if pending else "succeeded", 700, None)
+    assert row["reason"] == "duplicate"
+    assert shop.refund_view(row["id"]).stripe_refund == row["stripe_id"]
+    assert (shop.payment(paid.id)["status"], books(shop, paid)["refunds"]) == ("partially_refunded", 700)
+
+
 # At once
 
 
@@ -238,7 +318,6 @@ def test_refunds_at_once_never_give_back_more_than_was_taken(shop: House, stripe
     assert ended == ["done"] * 10 + ["refused"] * 2
     refunds = at_stripe(stripe, paid)
     assert (len(refunds), sum(each.amount for each in refunds)) == (10, AMOUNT)
-    assert {each["attempts"] for each in shop.jobs("refunds.create") if each["state"] == "refused"} <= {1, 2, 3}
     payment = shop.payment(paid.id)
     assert (payment["status"], payment["amount_refunded"]) == ("refunded", AMOUNT)
 
@@ -397,7 +476,7 @@ def test_what_stripe_has_given_back_already_is_refused_and_learnt(shop: House, s
     assert shop.refund_row(refund_id)["status"] == "refused"
     settle(shop)
     assert shop.payment(paid.id)["status"] == "refunded"
-    [office] = shop.sql("SELECT * FROM refunds WHERE job_id IS NULL")
+    [office] = shop.sql("SELECT * FROM refunds WHERE job_id IS NULL AND payment_id = :id", id=paid.id)
     assert (office["status"], office["amount"], office["payment_id"]) == ("succeeded", AMOUNT, paid.id)
 
 
@@ -469,6 +548,7 @@ def restored(shop: House, job_id: str, refund_id: str) -> None:
     shop.sql("DELETE FROM refunds WHERE id = :id", id=refund_id)
     shop.sql("DELETE FROM attempts WHERE job_id = :id", id=job_id)
     shop.sql(
+        "SET LOCAL session_replication_role = replica; "  # no move that the table knows
         "UPDATE jobs SET intent = NULL, intent_at = NULL, state = 'ready', finished_at = NULL, attempts = 0, "
         "accepted_at = created_at - interval '1 hour' WHERE id = :id",
         id=job_id,
@@ -479,7 +559,6 @@ def test_a_restored_database_finds_the_refund_instead_of_making_another(
     shop: House, stripe: Simulator, paid: Paid
 ) -> None:
     job_id, refund_id = asked(shop, paid)
-    shop.sql("ALTER TABLE jobs DISABLE TRIGGER jobs_move_by_the_table")
     shop.refund(job_id)
     restored(shop, job_id, refund_id)
     assert shop.refund(job_id).state == "done"

@@ -197,6 +197,40 @@ def test_a_cancelled_intent_releases_its_hold_and_takes_nothing_more(client: str
         assert caught.value.error.payment_intent is not None
 
 
+def refund_later(simulator: Simulator, card: str) -> tuple[Any, Any, Any]:
+    """Refund a payment by a test card; return the refund at first, in the end, and its charge in the end."""
+    client = simulator.client
+    paid = intent(client, payment_method=card, confirm=True)
+    first = client.v1.refunds.create({"payment_intent": paid.id, "amount": 1000})
+    simulator.control("POST", "refunds/finish")
+    return first, client.v1.refunds.retrieve(first.id), client.v1.charges.retrieve(str(first.charge))
+
+
+def kinds_of(client: stripe.StripeClient, name: str) -> list[str]:
+    """Return the types of the events of one object, the oldest first."""
+    listed = client.v1.events.list({"limit": 100}).data
+    return [each.type for each in reversed(listed) if each.to_dict()["data"]["object"]["id"] == name]
+
+
+def test_a_refund_may_be_pending_first(simulator: Simulator) -> None:
+    first, last, charge = refund_later(simulator, "pm_card_pendingRefund")
+    assert (first.status, last.status, charge.amount_refunded) == ("pending", "succeeded", 1000)
+    assert kinds_of(simulator.client, first.id) == ["refund.created", "refund.updated", "charge.refund.updated"]
+
+
+def test_a_refund_may_succeed_and_come_back(simulator: Simulator) -> None:
+    first, last, charge = refund_later(simulator, "pm_card_refundFail")
+    assert (first.status, last.status, last.failure_reason) == ("succeeded", "failed", "unknown")
+    assert (charge.amount_refunded, charge.refunded) == (0, False)
+    retrieve = simulator.client.v1.balance_transactions.retrieve
+    taken, back = retrieve(str(last.balance_transaction)), retrieve(str(last.failure_balance_transaction))
+    assert (taken.net, back.net, back.type) == (-1000, 1000, "refund_failure")
+    assert kinds_of(simulator.client, first.id)[1:] == ["refund.updated", "charge.refund.updated", "refund.failed"]
+    facts = simulator.control("GET", "ledger")
+    [booked] = [each for each in facts["charges"] if each["id"] == charge.id]
+    assert (booked["refunded_after_capture"], booked["net"]) == (0, 4200)
+
+
 def test_a_payment_is_refunded_in_steps_until_nothing_is_left(client: stripe.StripeClient) -> None:
     paid = intent(client, payment_method="pm_card_visa", confirm=True)
     first = client.v1.refunds.create({"payment_intent": paid.id, "amount": 1000})
