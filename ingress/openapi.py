@@ -14,6 +14,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from ingress.notifications import webhooks
 from ingress.openapi_compatibility import breaking_changes
 from ingress.operations import operations
 from ingress.versions import VERSIONS
@@ -38,7 +39,8 @@ def document() -> dict[str, Any]:
     )
     for path, methods in operations().items():
         spec.path(path, operations=methods)
-    return json.loads(json.dumps(spec.to_dict()))  # type: ignore[no-any-return]  # plain dicts and lists only
+    heard = webhooks(spec)
+    return json.loads(json.dumps({**spec.to_dict(), "webhooks": heard}))  # type: ignore[no-any-return]  # plain dicts and lists only
 
 
 def text() -> str:

@@ -10,11 +10,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from marshmallow import RAISE
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from config.retries import LANE_FAILURES
+from ingress.notifications import NotifiedPaymentSchema, PaymentNotificationSchema
 from models.encrypted import encrypt
 from models.endpoint import Endpoint
 from tasks.contracts.notifications import SendNotification
@@ -106,6 +108,8 @@ def test_a_move_leaves_a_notification_with_the_payment_as_it_is_then_without_its
     shown = body["data"]
     assert (shown["id"], shown["status"], shown["amount_received"]) == (payment_id, "paid", AMOUNT)
     assert "client_secret" not in shown
+    assert PaymentNotificationSchema(unknown=RAISE).validate(body) == {}
+    assert set(shown) == set(NotifiedPaymentSchema().fields)
     assert body["timestamp"] >= shown["created_at"]
     assert "Ada" not in contract.body
     assert "example.org" not in contract.body
