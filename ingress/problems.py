@@ -38,7 +38,7 @@ _ALL = (
         "idempotency_key_invalid",
         400,
         "Idempotency-Key is malformed",
-        "Send 1 to 255 printable ASCII characters, bare or as a quoted string (RFC 8941).",
+        "Send one, of 1 to 255 printable ASCII characters, bare or as a quoted string (RFC 8941). Commas need quotes.",
     ),
     ProblemKind("version_unknown", 400, "This API version does not exist", "Leave Tollgate-Version out, or name one."),
     ProblemKind("signature_invalid", 400, "The signature is not valid", "Sign the body with the endpoint's secret."),
