@@ -24,7 +24,14 @@ from workers.database_watch import database_watch
 from workers.runtime import create_runtime
 
 WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
-TASK_MODULES = ("tasks.notifications", "tasks.payments", "tasks.refunds", "tasks.shows", "tasks.stripe_events")
+TASK_MODULES = (
+    "tasks.notifications",
+    "tasks.payment_operations",
+    "tasks.payments",
+    "tasks.refunds",
+    "tasks.shows",
+    "tasks.stripe_events",
+)
 
 
 def _settings() -> WorkerSettings:

@@ -14,6 +14,7 @@ from ingress.health import health
 from ingress.jobs import jobs
 from ingress.outlook import Outlook
 from ingress.pages import pages
+from ingress.payment_operations import payment_operations
 from ingress.payments import payments
 from ingress.redis_gate import RedisGate, connection_pool
 from ingress.refunds import refunds
@@ -52,7 +53,15 @@ def create_app(
     app.url_map.merge_slashes = False  # else `//` is redirected, to whatever the Host header names
     answer_failures(app)
     _frame(app, settings, versions)
-    for routes in (payments(door), refunds(door), jobs(door), webhooks(door), health(door), pages()):
+    for routes in (
+        payments(door),
+        payment_operations(door),
+        refunds(door),
+        jobs(door),
+        webhooks(door),
+        health(door),
+        pages(),
+    ):
         app.register_blueprint(routes)
     app.wsgi_app = with_request_id(app.wsgi_app)  # type: ignore[method-assign,assignment]  # how Flask documents middleware
     return app

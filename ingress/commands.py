@@ -15,11 +15,12 @@ from ingress.fields import load
 from ingress.headers import idempotency_key, wait_seconds
 from ingress.json_body import read_json
 from ingress.news import News
+from ingress.views import About, Unseen
 from ingress.waiting import LONGEST_WAIT
 from tasks.contracts import identity, representations
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.job import Contract
-from tasks.contracts.views import JobView, Subject
+from tasks.contracts.views import JobView
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +59,20 @@ def read_command(door: Door, route: str, schema: Schema) -> Command:
     return Command(client, route, key, fingerprint, job_id, asked)
 
 
-def keep(door: Door, command: Command, contract: Contract, subject: Subject) -> Response:
+def keep(door: Door, command: Command, contract: Contract, subject: About) -> Response:
     """Accept a command and answer with what is known of it, or with its outcome if that comes in time.
 
     Args:
         door: what the process holds.
         command: as it was read.
         contract: the job that does it.
-        subject: the first view of what it makes.
+        subject: the first view of what it makes, or what it changes, unseen.
 
     Raises:
         ProblemError, RedisAwayError: as `accept` does.
     """
     job = _first_job(door, command, contract, subject)
+    first = (job,) if isinstance(subject, Unseen) else (job, subject)
     receipt = accept(
         door,
         Submission(
@@ -86,7 +88,7 @@ def keep(door: Door, command: Command, contract: Contract, subject: Subject) -> 
             payload=contract.to_bytes(),
             rate=command.client.rate,
             burst=command.client.burst,
-            views={door.keyspace.view(job.id): job, door.keyspace.view(subject.id): subject},
+            views={door.keyspace.view(view.id): view for view in first},
         ),
     )
     log.info(
@@ -97,7 +99,7 @@ def keep(door: Door, command: Command, contract: Contract, subject: Subject) -> 
     return _answer(door, News(door, job, subject), receipt)
 
 
-def _first_job(door: Door, command: Command, contract: Contract, subject: Subject) -> JobView:
+def _first_job(door: Door, command: Command, contract: Contract, subject: About) -> JobView:
     now = door.timestamp()
     return JobView(
         id=command.job_id,
@@ -114,7 +116,7 @@ def _first_job(door: Door, command: Command, contract: Contract, subject: Subjec
 
 def _answer(door: Door, news: News, receipt: Receipt) -> Response:
     """Answer with the outcome if it is there or comes in time, else with what is known; it is accepted either way."""
-    if receipt.views_stand:
+    if receipt.views_stand or isinstance(news.subject, Unseen):
         news.read()
     seconds = wait_seconds(request, LONGEST_WAIT)
     waited = False
@@ -125,7 +127,8 @@ def _answer(door: Door, news: News, receipt: Receipt) -> Response:
         headers["Idempotent-Replayed"] = "true"
     if seconds and (waited or news.is_over()):
         headers["Preference-Applied"] = f"wait={seconds}"
-    body = {"job": representations.job(news.job), news.subject.NOUN: representations.subject(news.subject)}
+    shown = None if isinstance(news.subject, Unseen) else representations.subject(news.subject)
+    body = {"job": representations.job(news.job), news.subject.NOUN: shown}
     if news.is_over():
         return json_answer(body, headers=headers)
     if waited:

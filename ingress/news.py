@@ -5,8 +5,8 @@ import logging
 from config.errors import RedisAwayError
 from ingress.door import Door
 from ingress.problems import ProblemError
-from ingress.views import read_both
-from tasks.contracts.views import FINAL_JOB_STATES, JobView, Subject
+from ingress.views import About, read_both
+from tasks.contracts.views import FINAL_JOB_STATES, JobView
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 class News:
     """The newest views of an accepted job and of its subject."""
 
-    def __init__(self, door: Door, job: JobView, subject: Subject) -> None:
+    def __init__(self, door: Door, job: JobView, subject: About) -> None:
         self._door = door
         self.job = job
         self.subject = subject

@@ -9,6 +9,7 @@ from ingress.headers import MAXIMUM_KEY
 from ingress.outlook import HEADER as HEADER_DELAYED
 from ingress.outlook import Delayed
 from ingress.payment_intents import PaymentIntentSchema
+from ingress.payment_operations import CancelSchema, CaptureSchema, UpdateSchema
 from ingress.problems import MEDIA_TYPE, PROBLEMS, ProblemKind
 from ingress.refunds import RefundRequestSchema
 from ingress.versions import HEADER, VERSIONS
@@ -19,6 +20,10 @@ SECURED: list[dict[str, list[str]]] = [{"apiKey": []}]
 RETRIED = (429, 503)  # come with Retry-After
 REDIS = ("redis_unavailable",)
 NOT_KEPT = ("redis_unproven", *REDIS)
+_ON_ONE_PAYMENT = (
+    "An Idempotency-Key holds for this operation on one payment. Operations on one payment are done in the order of "
+    "their acceptance, and wait while the payment is still being made."
+)
 KEYED = ("bad_request", "version_unknown", "unauthenticated", "internal_error", *REDIS)
 
 
@@ -27,7 +32,9 @@ def operations() -> dict[str, dict[str, Operation]]:
     return {
         "/v1/payment-intents": {"post": _create_payment_intent()},
         "/v1/jobs/{job_id}": {"get": _show_job()},
-        "/v1/payments/{payment_id}": {"get": _show_payment()},
+        "/v1/payments/{payment_id}": {"get": _show_payment(), "post": _update_payment()},
+        "/v1/payments/{payment_id}/capture": {"post": _capture_payment()},
+        "/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
         "/v1/payments/{payment_id}/refunds": {"post": _create_refund()},
         "/v1/refunds/{refund_id}": {"get": _show_refund()},
         "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
@@ -48,18 +55,54 @@ def _create_payment_intent() -> Operation:
     }
 
 
+def _capture_payment() -> Operation:
+    return {
+        "operationId": "capturePayment",
+        "summary": "Take what is held for a payment, or a part of it",
+        "description": "Once: the rest is released. If it was captured with the same amount before, the job is done; "
+        "it is refused with `payment_not_capturable`, `payment_already_paid`, `amount_too_large`, `payment_unknown` or "
+        "`stripe_refused`. " + _ON_ONE_PAYMENT,
+        **_command_on_payment(CaptureSchema, schemas.ChangedPaymentSchema),
+    }
+
+
+def _cancel_payment() -> Operation:
+    return {
+        "operationId": "cancelPayment",
+        "summary": "Give a payment up, and release what is held for it",
+        "description": "The job is refused with `payment_already_paid`, `payment_not_cancelable`, `payment_unknown` or "
+        "`stripe_refused`. " + _ON_ONE_PAYMENT,
+        **_command_on_payment(CancelSchema, schemas.ChangedPaymentSchema),
+    }
+
+
+def _update_payment() -> Operation:
+    return {
+        "operationId": "updatePayment",
+        "summary": "Change a payment before it is confirmed",
+        "description": "Name what is to be changed. The job is refused with `payment_already_paid`, "
+        "`payment_not_updatable`, `amount_too_small`, `amount_not_rounded`, `payment_unknown` or `stripe_refused`. "
+        + _ON_ONE_PAYMENT,
+        **_command_on_payment(UpdateSchema, schemas.ChangedPaymentSchema),
+    }
+
+
 def _create_refund() -> Operation:
-    refund = {
+    return {
         "operationId": "createRefund",
         "summary": "Give back a payment, or a part of it",
         "description": "An Idempotency-Key holds for one payment. Whether the payment is there, and what is left of "
         "it, the job finds out: it is refused with `payment_unknown`, `payment_not_paid`, `payment_disputed`, "
         "`already_refunded`, `amount_too_large` or `stripe_refused`, and nothing is given back.",
-        **_command(RefundRequestSchema, schemas.AcceptedRefundSchema),
+        **_command_on_payment(RefundRequestSchema, schemas.AcceptedRefundSchema),
     }
-    refund["parameters"] = [_id("payment_id", "pay"), *refund["parameters"]]
-    refund["responses"] |= _problems("not_found")
-    return refund
+
+
+def _command_on_payment(asked: type[Schema], accepted: type[Schema]) -> Operation:
+    operation = _command(asked, accepted)
+    operation["parameters"] = [_id("payment_id", "pay"), *operation["parameters"]]
+    operation["responses"] |= _problems("not_found")
+    return operation
 
 
 def _command(asked: type[Schema], accepted: type[Schema]) -> Operation:

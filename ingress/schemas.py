@@ -149,6 +149,18 @@ class AcceptedPaymentSchema(Answer):
     payment = fields.Nested(PaymentSchema, required=True)
 
 
+class ChangedPaymentSchema(Answer):
+    """A job and the payment that it changes."""
+
+    job = fields.Nested(JobSchema, required=True)
+    payment = fields.Nested(
+        PaymentSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "As it stands; null while it is not shown, or if it is not yours"},
+    )
+
+
 class RefundLinksSchema(Answer):
     """Where to read on."""
 

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from config.errors import KeyringError, SealBrokenError
 from ingress.door import Door
@@ -13,6 +14,18 @@ from tasks.contracts.views import JobView, PaymentView, RefundView, Subject
 
 SOON = {"Retry-After": "1"}  # seconds
 V = TypeVar("V", JobView, PaymentView, RefundView)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A payment that a job is about, and of which nothing has been read: it may be another's, or none."""
+
+    NOUN: ClassVar[str] = "payment"
+
+    id: str
+
+
+About = Subject | Unseen
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +43,7 @@ def read_view(door: Door, kind: type[V], name: str, client_id: str) -> tuple[V, 
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
 
-def read_both(door: Door, job: JobView, subject: Subject) -> tuple[JobView | None, Subject | None]:
+def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None, Subject | None]:
     """Return newer views of a job and of what it is about, read in one round trip; None for what is not there.
 
     Raises:
@@ -47,7 +60,7 @@ def read_both(door: Door, job: JobView, subject: Subject) -> tuple[JobView | Non
     )
 
 
-def _open_subject(door: Door, subject: Subject, key: str, fields: Mapping[bytes, bytes]) -> Subject | None:
+def _open_subject(door: Door, subject: About, key: str, fields: Mapping[bytes, bytes]) -> Subject | None:
     if isinstance(subject, RefundView):
         return _open(door, RefundView, key, fields)
     return _open(door, PaymentView, key, fields)

@@ -4,13 +4,24 @@ from config.errors import ContractError
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.job import Contract, Kind
 from tasks.contracts.notifications import SendNotification
+from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 
 CONTRACTS: dict[str, type[Contract]] = {
     contract.KIND.name: contract
-    for contract in (CreatePayment, RefreshPayment, CreateRefund, SendNotification, ShowViews, StripeEvent)
+    for contract in (
+        CreatePayment,
+        RefreshPayment,
+        CapturePayment,
+        CancelPayment,
+        UpdatePayment,
+        CreateRefund,
+        SendNotification,
+        ShowViews,
+        StripeEvent,
+    )
 }
 
 

@@ -343,6 +343,30 @@ class Step(Enum):
         "a refund at Stripe that nobody here knows",
         CHECKING,
     )
+    CAPTURE = Row(
+        "worker.capture",
+        "asks Stripe to capture a held amount, or a part of it",
+        "a running row with an intent",
+        CHECKING,
+        "a captured amount that nobody here knows of",
+        CHECKING,
+    )
+    CANCEL = Row(
+        "worker.cancel",
+        "asks Stripe to give a PaymentIntent up",
+        "a running row with an intent",
+        CHECKING,
+        "a cancelled PaymentIntent that is taken for open here",
+        CHECKING,
+    )
+    UPDATE = Row(
+        "worker.update",
+        "asks Stripe to change a PaymentIntent that nobody has confirmed",
+        "a running row with an intent",
+        CHECKING,
+        "a changed PaymentIntent that is as before here",
+        CHECKING,
+    )
     LOOK_UP = Row(
         "worker.look_up",
         "asks Stripe what it knows; changes nothing there",

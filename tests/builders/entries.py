@@ -67,6 +67,13 @@ def refund_entry(payment_id: str, key: str | None = None, client: str = CLIENT, 
     return entry_of(contract, client=client, route=route, key=key, subject=refund_id)
 
 
+def operation_entry(contract: Any, key: str | None = None, client: str = CLIENT) -> JournalEntry:
+    """Return the entry of an operation on a payment: a capture, a cancellation or an update."""
+    verb = contract.KIND.name.partition(".")[2]
+    route = f"payments/{contract.payment_id}/{verb}"
+    return entry_of(contract, client=client, route=route, key=key or new_key(), subject=contract.payment_id)
+
+
 def event_entry(body: bytes, event_id: str | None = None) -> JournalEntry:
     """Return the entry of a webhook; its id is read from the body unless given."""
     name = event_id or str(json.loads(body)["id"])

@@ -18,6 +18,7 @@ from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.journal import JournalEntry
+from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
@@ -35,12 +36,20 @@ from workers.jobs.row import JobRow
 from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
-from workers.services import payments, refreshes, refunds, shows, stripe_events
+from workers.services import payment_operations, payments, refreshes, refunds, shows, stripe_events
 
 Row = dict[str, Any]
 CREATE = Service(CreatePayment, payments.create, payments.settle_create)
 REFRESH = Service(RefreshPayment, refreshes.refresh, refreshes.settle_refresh)
 REFUND = Service(CreateRefund, refunds.create, refunds.settle_create)
+OPERATIONS: dict[str, Service[Any]] = {
+    contract.KIND.name: Service(contract, perform, payment_operations.settle_operation)
+    for contract, perform in (
+        (CapturePayment, payment_operations.capture),
+        (CancelPayment, payment_operations.cancel),
+        (UpdatePayment, payment_operations.update),
+    )
+}
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
 SHOWS = BatchService(ShowViews, shows.show)
 MOST = 1000
@@ -172,6 +181,11 @@ class House:
         """Run a refunds.create job now, whenever it would be due."""
         self.make_due(job_id)
         return run_job(runtime or self.runtime, job_id, REFUND)
+
+    def operate(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run the job of a payment operation now, whenever it would be due."""
+        self.make_due(job_id)
+        return run_job(runtime or self.runtime, job_id, OPERATIONS[self.job(job_id)["kind"]])
 
     def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
         """Run a batch of stripe.event jobs."""

@@ -113,6 +113,14 @@ class Site:
         headers = self.headers(key) | options.pop("headers", {})
         return self.client().post(f"/v1/payments/{payment_id}/refunds", json=document or {}, headers=headers, **options)
 
+    def operate(
+        self, payment_id: str, verb: str, document: Any = None, key: str | None = "k1", **options: Any
+    ) -> TestResponse:
+        """Post a capture, a cancellation or an update of a payment; `headers` are added to the usual ones."""
+        headers = self.headers(key) | options.pop("headers", {})
+        path = f"/v1/payments/{payment_id}" + ("" if verb == "update" else f"/{verb}")
+        return self.client().post(path, json={} if document is None else document, headers=headers, **options)
+
     def get(self, path: str, token: ApiKeyToken | None = None, **headers: str) -> TestResponse:
         """Read something."""
         return self.client().get(path, headers=self.headers(token=token, **headers))

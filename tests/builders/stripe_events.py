@@ -133,6 +133,15 @@ class FakeStripe:
     def retrieve_payment_intent(self, name: str) -> Any:
         return self._ask("retrieve_payment_intent", {"name": name})
 
+    def capture_payment_intent(self, name: str, **arguments: Any) -> Any:
+        return self._ask("capture_payment_intent", {"name": name, **arguments})
+
+    def cancel_payment_intent(self, name: str, **arguments: Any) -> Any:
+        return self._ask("cancel_payment_intent", {"name": name, **arguments})
+
+    def update_payment_intent(self, name: str, **arguments: Any) -> Any:
+        return self._ask("update_payment_intent", {"name": name, **arguments})
+
     def list_saved_cards(self, customer_id: str) -> Any:
         return self._ask("list_saved_cards", {"customer_id": customer_id})
 

@@ -64,6 +64,9 @@ def doubled(stage: Stage, posted: Posted) -> list[str]:
     charges = [each for each in ledger["charges"] if each["payment_intent"] == row["stripe_id"] and each["paid"]]
     if len(charges) != (row["status"] in {"paid", "refunded"}):
         wrong.append(f"{len(charges)} charges for a payment that is {row['status']}")
+    captured = sum(each["amount_captured"] for each in charges)
+    if captured != row["amount_received"]:
+        wrong.append(f"Stripe took {captured}, we know of {row['amount_received']}")
     refunds = [each["id"] for each in ledger["refunds"] if each["payment_intent"] == row["stripe_id"]]
     known = stage.house.sql("SELECT stripe_id FROM refunds WHERE payment_id = :id", id=posted.payment_id)
     if refunds != [each["stripe_id"] for each in known] or len(refunds) != (row["status"] == "refunded"):

@@ -15,10 +15,11 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import intake, refunds, upkeep
+from tasks import intake, payment_operations, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.notifications import SendNotification
+from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
@@ -45,6 +46,9 @@ from workers.runtime import Runtime, create_runtime
 TASKS = {
     CreatePayment.KIND.name: create,
     RefreshPayment.KIND.name: refresh,
+    CapturePayment.KIND.name: payment_operations.capture,
+    CancelPayment.KIND.name: payment_operations.cancel,
+    UpdatePayment.KIND.name: payment_operations.update,
     CreateRefund.KIND.name: refunds.create,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,

@@ -5,6 +5,7 @@ A step has a scene for each way there is to it. What a scene arranges goes throu
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import secrets
 from collections.abc import Callable
@@ -406,6 +407,53 @@ def looking_for_a_refund(stage: Stage) -> Case:
     return _worker(stage, posted, "refunds", status="refunded")
 
 
+def _operated(stage: Stage, posted: Posted, verb: str, document: dict[str, Any]) -> Posted:
+    """Have the website ask for an operation on a payment; return the payment with the operation's job."""
+    answer = stage.site.operate(posted.payment_id, verb, document, key=f"{verb} of {posted.key}")
+    assert answer.status_code == 202, answer.json
+    assert answer.json is not None
+    stage.take_in()
+    return dataclasses.replace(posted, job_id=answer.json["job"]["id"])
+
+
+def capturing(stage: Stage) -> Case:
+    """The shopper's bank holds the amount, and the website takes a part of it."""
+    posted = stage.posted_and_done(capture="manual")
+    secret = stage.house.payment_view(posted.payment_id).client_secret
+    assert secret is not None
+    assert shopper.pay(stage.stripe.url, PUBLISHABLE_KEY, secret, GOOD_CARD).status == "requires_capture"
+    return _worker(stage, _operated(stage, posted, "capture", {"amount": 1200}), "payments", status="paid")
+
+
+def looking_for_a_capture(stage: Stage) -> Case:
+    """The answer to a capture's first attempt was lost: the next one looks before it asks."""
+    case = capturing(stage)
+    stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "/capture$"}})
+    stage.work()
+    stage.time.advance(SOON)
+    stage.take_in("publish")
+    return case
+
+
+def cancelling(stage: Stage) -> Case:
+    """The website gives up a payment that nobody has confirmed."""
+    posted = _operated(stage, stage.posted_and_done(), "cancel", {})
+    return _worker(stage, posted, "payments", status="canceled")
+
+
+def updating(stage: Stage) -> Case:
+    """The website changes the amount before the shopper confirms it."""
+    posted = _operated(stage, stage.posted_and_done(), "update", {"amount": 3000})
+    case = _worker(stage, posted, "payments")
+
+    def wrong() -> list[str]:
+        shown = stage.house.payment_view(posted.payment_id).amount
+        return [*unsettled(stage, posted), *([f"the amount is shown as {shown}"] if shown != 3000 else [])]
+
+    case.wrong = wrong
+    return case
+
+
 def stopping(stage: Stage) -> Case:
     """A worker is told to stop in mid-job."""
     posted = stage.post()
@@ -491,6 +539,10 @@ SCENES = (
     Scene("renewing", (Step.RENEW,), renewing),
     Scene("looking up", (Step.CLAIM, Step.INTENT, Step.LOOK_UP, Step.OUTCOME), looking_up),
     Scene("next generation", (Step.NEXT_GENERATION, Step.MAKE_PAYMENT_INTENT), next_generation),
+    Scene("capturing", (Step.CLAIM, Step.INTENT, Step.CAPTURE, Step.OUTCOME), capturing),
+    Scene("looking for a capture", (Step.LOOK_UP, Step.OUTCOME), looking_for_a_capture),
+    Scene("cancelling", (Step.CANCEL, Step.OUTCOME), cancelling),
+    Scene("updating", (Step.UPDATE, Step.OUTCOME), updating),
     Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
     Scene("refunding", (Step.INTENT, Step.MAKE_REFUND, Step.OUTCOME), refunding),
     Scene("looking for a refund", (Step.HOLD, Step.LOOK_UP), looking_for_a_refund),

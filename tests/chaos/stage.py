@@ -77,9 +77,9 @@ class Stage:
         """Do a worker's work, until its queue is empty."""
         work(self.house.runtime, queue, most=MOST)
 
-    def posted_and_done(self) -> Posted:
+    def posted_and_done(self, **changes: Any) -> Posted:
         """Return a payment that has its PaymentIntent."""
-        posted = self.post()
+        posted = self.post(**changes)
         self.take_in()
         self.work()
         return posted

@@ -5,10 +5,19 @@ What a payment does not ask for is not sent either: a request that is repeated a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from stripe.params import PaymentIntentCreateParams
+from stripe.params import (
+    PaymentIntentCancelParams,
+    PaymentIntentCaptureParams,
+    PaymentIntentCreateParams,
+    PaymentIntentUpdateParams,
+)
 
 from workers.gateways.operations import OPERATION_METADATA
+
+CancellationReason = Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"]
+EXPAND: Final = ["latest_charge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +69,34 @@ def create_params(
         params["off_session"] = True
         # Nobody is there who could be sent to another page, and Stripe wants an address to come back to otherwise.
         params["automatic_payment_methods"] = {"enabled": True, "allow_redirects": "never"}
+    return params
+
+
+def capture_params(amount: int | None) -> PaymentIntentCaptureParams:
+    """Return what captures a held amount, or a part of it; the rest is released."""
+    params: PaymentIntentCaptureParams = {"expand": [*EXPAND]}
+    if amount is not None:
+        params["amount_to_capture"] = amount
+    return params
+
+
+def cancel_params(reason: CancellationReason | None) -> PaymentIntentCancelParams:
+    """Return what gives a PaymentIntent up."""
+    params: PaymentIntentCancelParams = {"expand": [*EXPAND]}
+    if reason is not None:
+        params["cancellation_reason"] = reason
+    return params
+
+
+def update_params(
+    *, amount: int | None, description: str | None, metadata: Mapping[str, str]
+) -> PaymentIntentUpdateParams:
+    """Return what changes a PaymentIntent that nobody has confirmed; what is None stays as it is."""
+    params: PaymentIntentUpdateParams = {"expand": [*EXPAND]}
+    if amount is not None:
+        params["amount"] = amount
+    if description is not None:
+        params["description"] = description
+    if metadata:
+        params["metadata"] = {**metadata}
     return params

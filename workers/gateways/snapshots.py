@@ -60,6 +60,8 @@ class PaymentIntentSnapshot:
     operation: str | None
     created: datetime
     capture_before: datetime | None = None
+    description: str | None = field(default=None, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
         operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
         created=_instant(fields, "created"),
         capture_before=_capture_before(charge),
+        description=_words_or_none(fields, "description"),
+        metadata={name: str(value) for name, value in _mapping(fields, "metadata").items()},
     )
 
 

@@ -18,7 +18,14 @@ from config.settings import StripeSettings
 from tasks.contracts.steps import Step
 from workers.gateways.calls import Answered, Caller, Request, object_id
 from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
-from workers.gateways.payment_intent_params import Taking, create_params
+from workers.gateways.payment_intent_params import (
+    CancellationReason,
+    Taking,
+    cancel_params,
+    capture_params,
+    create_params,
+    update_params,
+)
 from workers.gateways.snapshots import (
     Answer,
     PaymentIntentSnapshot,
@@ -150,6 +157,51 @@ class StripeGateway:
                 decline="payment_intent",
             )
         )
+
+    def capture_payment_intent(
+        self, payment_intent_id: str, *, amount: int | None, operation: str, idempotency_key: str
+    ) -> Answer[PaymentIntentSnapshot]:
+        """Take what a card's bank holds, or a part of it; Stripe releases the rest (minor units)."""
+        params = capture_params(amount)
+
+        def send() -> Answered:
+            return self._stripe.payment_intents.capture(payment_intent_id, params, {"idempotency_key": idempotency_key})
+
+        return self._change(Step.CAPTURE, "payment_intents.capture", operation, send)
+
+    def cancel_payment_intent(
+        self, payment_intent_id: str, *, reason: CancellationReason | None, operation: str, idempotency_key: str
+    ) -> Answer[PaymentIntentSnapshot]:
+        """Give a PaymentIntent up; what a bank holds for it is released."""
+        params = cancel_params(reason)
+
+        def send() -> Answered:
+            return self._stripe.payment_intents.cancel(payment_intent_id, params, {"idempotency_key": idempotency_key})
+
+        return self._change(Step.CANCEL, "payment_intents.cancel", operation, send)
+
+    def update_payment_intent(
+        self,
+        payment_intent_id: str,
+        *,
+        amount: int | None,
+        description: str | None,
+        metadata: Mapping[str, str],
+        operation: str,
+        idempotency_key: str,
+    ) -> Answer[PaymentIntentSnapshot]:
+        """Change a PaymentIntent that nobody has confirmed; what is None stays, metadata is merged by name."""
+        params = update_params(amount=amount, description=description, metadata=metadata)
+
+        def send() -> Answered:
+            return self._stripe.payment_intents.update(payment_intent_id, params, {"idempotency_key": idempotency_key})
+
+        return self._change(Step.UPDATE, "payment_intents.update", operation, send)
+
+    def _change(
+        self, step: Step, name: str, operation: str, send: Callable[[], Answered]
+    ) -> Answer[PaymentIntentSnapshot]:
+        return self._caller.answer(Request(step, "POST", name, operation, send, payment_intent_snapshot))
 
     def list_saved_cards(self, customer_id: str) -> Answer[Sequence[SavedCard]]:
         """Return the newest cards that are kept for a customer, a hundred at most."""

@@ -1,0 +1,260 @@
+"""Payment operations: capturing, cancelling and updating a payment that is there, each at most once.
+
+Operations on one payment are done in the order in which they were accepted. The intent is committed before Stripe is
+asked; whether an operation was done whose answer was lost, the PaymentIntent itself tells.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from config.errors import StripeInvalidError, StripeOutcomeUnknownError
+from models.payment import Payment
+from models.payment_status import TERMINAL_AT_STRIPE
+from tasks.contracts.job import Contract
+from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
+from tasks.contracts.payments import CreatePayment
+from tasks.contracts.steps import Step
+from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
+from workers.gateways.stripe import operation_name
+from workers.jobs.attempt import Attempt
+from workers.jobs.ending import unsent
+from workers.jobs.failure import describe
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.resilience.backoff import backoff
+from workers.runtime import Runtime
+from workers.services.moves import Source
+from workers.services.payment_changes import (
+    Cancel,
+    Capture,
+    Change,
+    Refusal,
+    Target,
+    Update,
+    standing_here,
+    standing_there,
+)
+from workers.services.refreshes import ask_for_refresh
+from workers.services.stripe_objects import Verdict, apply_payment_intent, locked, mark_dirty
+
+KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment, UpdatePayment))
+# The entry of the payment itself may still stand in the journal: before an attempt of this number, that it is not here
+# proves nothing.
+PATIENT_ATTEMPTS = 6
+_EARLIER = text("""
+SELECT id FROM jobs
+WHERE subject_id = :payment AND kind = ANY(:kinds) AND id <> :id AND (accepted_at, id) < (:accepted_at, :id)
+    AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
+LIMIT 1
+""")
+_IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :payment AND client_id = :client AND kind = :kind")
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A PaymentIntent, and by which call it became known: `response` or `fetch`."""
+
+    answer: Answer[PaymentIntentSnapshot]
+    source: str
+
+
+def capture(attempt: Attempt, request: CapturePayment) -> Outcome:
+    """Capture what is held for a payment, or a part of it."""
+    return _perform(attempt, Capture(request))
+
+
+def cancel(attempt: Attempt, request: CancelPayment) -> Outcome:
+    """Give a payment up."""
+    return _perform(attempt, Cancel(request))
+
+
+def update(attempt: Attempt, request: UpdatePayment) -> Outcome:
+    """Change a payment before it is confirmed."""
+    return _perform(attempt, Update(request))
+
+
+def settle_operation(_session: Session, _runtime: Runtime, _job: JobRow, _request: Contract, _outcome: Outcome) -> None:
+    """Leave the payment as it is: only what Stripe says of it changes it."""
+
+
+def _perform(attempt: Attempt, change: Change) -> Outcome:
+    target = _prepare(attempt, change)
+    if isinstance(target, Outcome):
+        return target
+    if not attempt.job.may_have_asked:
+        return _ask(attempt, change, target, generation=attempt.job.intent_generation)
+    heard = _look(attempt, target)
+    verdict = change.verdict(standing_there(heard.answer.value))
+    if verdict == "done":
+        return _done(attempt, change, heard)
+    if isinstance(verdict, Refusal):
+        return _refused(attempt, change, verdict, heard)
+    if attempt.job.stopped_for is not None:
+        return _not_found(attempt, attempt.job.stopped_for)
+    return _ask_again(attempt, change, target)
+
+
+def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
+    """Find the PaymentIntent and commit what will be asked of it, or say why nothing will be."""
+    job = attempt.job
+    with attempt.transaction(Step.INTENT) as session:
+        own = (Payment.id == change.payment_id, Payment.client_id == job.client_id)
+        payment = session.scalars(select(Payment).where(*own).with_for_update()).one_or_none()
+        if payment is None:
+            return _not_here(attempt, session, change)
+        if job.may_have_asked and payment.stripe_id is not None:
+            return Target(payment.stripe_id, payment.booking_reference)
+        refused = _refusal_here(change, payment)
+        if refused is not None:
+            return _unchanged(refused)
+        if payment.stripe_id is None:
+            return _wait(attempt, "PaymentNotMade", "the payment is still being made")
+        order = {"payment": payment.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
+        earlier = session.execute(_EARLIER, order).scalar()
+        if earlier is not None:
+            return _wait(attempt, "EarlierOperation", f"{earlier} on the same payment was accepted before")
+        attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
+        return Target(payment.stripe_id, payment.booking_reference)
+
+
+def _refusal_here(change: Change, payment: Payment) -> Refusal | str | None:
+    """Return what can be told without asking Stripe: that it can't be done, or that it is `done`; else None."""
+    flaw = change.flaw(payment)
+    if flaw is not None:
+        return flaw
+    over = payment.stripe_status in TERMINAL_AT_STRIPE
+    gone = payment.stripe_id is None and payment.status in {"failed", "canceled"}
+    if not over and not gone:
+        return None  # Stripe may know better
+    verdict = change.verdict(standing_here(payment))
+    return None if verdict == "open" else verdict
+
+
+def _unchanged(verdict: Refusal | str) -> Outcome:
+    return _refuse(verdict) if isinstance(verdict, Refusal) else done(lambda _session: None)
+
+
+def _refuse(refusal: Refusal) -> Outcome:
+    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
+
+
+def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
+    job = attempt.job
+    names = {"payment": change.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
+    coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
+    if coming or job.attempts < PATIENT_ATTEMPTS:
+        return _wait(attempt, "PaymentNotHere", f"{change.payment_id} is not here yet")
+    return _refuse(Refusal("payment_unknown", "There is no such payment."))
+
+
+def _wait(attempt: Attempt, kind: str, message: str) -> Outcome:
+    """Come again soon.
+
+    Raises:
+        StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
+    """
+    runtime, job = attempt.runtime, attempt.job
+    if job.may_have_asked:
+        raise StripeOutcomeUnknownError(message)
+    settings = runtime.settings.jobs
+    pause = backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random)
+    return Outcome("waiting", delay=pause, error={"type": kind, "message": message})
+
+
+def _ask(attempt: Attempt, change: Change, target: Target, *, generation: int) -> Outcome:
+    operation = operation_name(attempt.job.id, change.verb, generation)
+    attempt.before_call()
+    try:
+        answer = change.send(attempt.runtime.stripe, target, operation)
+    except StripeInvalidError as error:
+        return _refused_by_stripe(attempt, change, target, error)
+    return _done(attempt, change, _Heard(answer, "response"))
+
+
+def _refused_by_stripe(attempt: Attempt, change: Change, target: Target, error: StripeInvalidError) -> Outcome:
+    """Say why Stripe has refused: mostly, the PaymentIntent stands otherwise than we knew."""
+    heard = _look(attempt, target)
+    verdict = change.verdict(standing_there(heard.answer.value))
+    if verdict == "done":
+        return _done(attempt, change, heard)
+    if not isinstance(verdict, Refusal):
+        verdict = Refusal("stripe_refused", f"Stripe refused the request: {error.code or 'no code given'}")
+    return _refused(attempt, change, verdict, heard, error)
+
+
+def _look(attempt: Attempt, target: Target) -> _Heard:
+    attempt.before_call()
+    try:
+        return _Heard(attempt.runtime.stripe.retrieve_payment_intent(target.stripe_id), "fetch")
+    except StripeInvalidError as error:
+        message = f"the look-up was refused: {error}"
+        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+
+
+def _ask_again(attempt: Attempt, change: Change, target: Target) -> Outcome:
+    """Ask under the same key while Stripe surely remembers it.
+
+    Raises:
+        StripeOutcomeUnknownError: if the key may be forgotten, or its stored answer is still a failure.
+    """
+    job, settings = attempt.job, attempt.runtime.settings.jobs
+    if (job.intent_age or 0.0) >= settings.resend_limit:
+        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
+    try:
+        return _ask(attempt, change, target, generation=job.intent_generation)
+    except StripeOutcomeUnknownError as error:
+        if not error.replayed or (job.failure_age or 0.0) < settings.generation_wait:
+            raise
+    # Stripe's stored answer is a failure, and for minutes the PaymentIntent has stood as before. Whatever the first
+    # request may yet do, Stripe captures and cancels a PaymentIntent once, and an update done twice is one update.
+    generation = job.intent_generation + 1
+    with attempt.transaction(Step.NEXT_GENERATION) as session:
+        attempt.intend(session, operation_name(job.id, change.verb, generation), generation)
+    return _ask(attempt, change, target, generation=generation)
+
+
+def _not_found(attempt: Attempt, stopped_for: float) -> Outcome:
+    if stopped_for < attempt.runtime.settings.jobs.generation_wait:
+        raise StripeOutcomeUnknownError("nothing more is sent, and Stripe shows nothing so far: it is looked for again")
+    return unsent(attempt.job)
+
+
+def _done(attempt: Attempt, change: Change, heard: _Heard) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+
+    def record(session: Session) -> None:
+        payment = _apply(session, runtime, job, change, heard)
+        change.remember(runtime.settings.encryption_keys, payment)
+
+    return done(record, request_id=heard.answer.request_id)
+
+
+def _refused(
+    attempt: Attempt, change: Change, refusal: Refusal, heard: _Heard, error: StripeInvalidError | None = None
+) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+
+    def record(session: Session) -> None:
+        _apply(session, runtime, job, change, heard)
+
+    return Outcome(
+        "refused",
+        record,
+        problem={"code": refusal.code, "detail": refusal.detail},
+        error=None if error is None else describe(error),
+        request_id=heard.answer.request_id,
+    )
+
+
+def _apply(session: Session, runtime: Runtime, job: JobRow, change: Change, heard: _Heard) -> Payment:
+    answer = heard.answer
+    payment = locked(session, change.payment_id)
+    # A replayed answer shows the object as it was when it was first given: never before the object was made.
+    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    verdict = apply_payment_intent(session, runtime, payment, answer.value, source)
+    if verdict is Verdict.AMBIGUOUS or (answer.replayed and verdict is Verdict.NOTHING_NEW):
+        mark_dirty(payment)
+        ask_for_refresh(session, runtime, payment, slot=job.id, request_id=job.request_id)
+    return payment
