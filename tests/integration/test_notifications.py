@@ -32,6 +32,7 @@ from workers.gateways.website import Recipient, WebsiteGateway
 from workers.jobs import dead
 from workers.jobs.operator import Operator
 from workers.jobs.run import Result, Service, run_job
+from workers.services.flags import clear_flag, raise_flag
 from workers.services.notifications import announce, send, settle_send
 from workers.services.stripe_objects import locked
 
@@ -146,6 +147,27 @@ def test_the_same_slot_is_the_same_notification(house: House) -> None:
             announce(session, house.runtime, "payment.late", locked(session, payment_id), {"hold": "gone"}, slot="hold")
     [_, job] = notifications(house)
     assert notification(house, job)[1]["data"] == {"hold": "gone"}
+
+
+def test_a_flag_on_a_payment_that_concerns_the_website_is_told_each_time_it_is_raised(house: House) -> None:
+    payment_id = paid(house)
+    add_endpoint(house)
+
+    def flag(kind: str, details: dict[str, Any]) -> None:
+        with house.runtime.transaction(Step.OUTCOME) as session:
+            raise_flag(session, house.runtime, kind, payment_id, details)
+
+    for details in ({"seats": 1}, {"seats": 1}, {"seats": 2}):
+        flag("late_payment", details)  # raised once; then the same, or more of it
+    flag("stuck", {})
+    flag("duplicate_payment", {})
+    told = [notification(house, job)[1] for job in notifications(house)]
+    assert [each["type"] for each in told] == ["payment.late", "payment.duplicate"]
+    assert {each["data"]["id"] for each in told} == {payment_id}
+    with house.runtime.transaction(Step.OUTCOME) as session:
+        clear_flag(session, "late_payment", payment_id)
+    flag("late_payment", {"seats": 2})
+    assert [notification(house, job)[1]["type"] for job in notifications(house)][2:] == ["payment.late"]
 
 
 def test_what_is_rolled_back_leaves_nothing(house: House) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.payment import Payment
 from workers.jobs.operator import Operator
 from workers.runtime import Runtime
+from workers.services.notifications import FLAGGED, announce
 
 LOG = logging.getLogger("tollgate.flags")
 PAYMENT = "pay_"  # payments show their flags
@@ -39,13 +40,14 @@ FROM meant WHERE flags.id = meant.id RETURNING flags.id, flags.kind, flags.subje
 
 
 def raise_flag(
-    session: Session, _runtime: Runtime | None, kind: str, subject_id: str, details: Mapping[str, Any]
+    session: Session, runtime: Runtime | None, kind: str, subject_id: str, details: Mapping[str, Any]
 ) -> bool:
     """Raise a flag in the caller's transaction; return whether it was not up already.
 
     Args:
         session: the caller's transaction. A payment's row is locked, so that its view follows: whoever flags several
             payments does so in the order of their ids.
+        runtime: seals what is told to the website; None for nobody to be told.
         kind: one of `models.flag.FLAGS`.
         subject_id: what it is about.
         details: figures and ids, never personal data; equal for as long as the finding is the same one.
@@ -58,6 +60,8 @@ def raise_flag(
     _show_again(payment)
     if changed.is_raised:
         LOG.warning("flagged: %s", kind, extra={"flag": kind, "subject_id": subject_id, "details": dict(details)})
+        if payment is not None and runtime is not None and kind in FLAGGED:
+            announce(session, runtime, FLAGGED[kind], payment)
     return bool(changed.is_raised)
 
 

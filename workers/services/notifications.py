@@ -35,11 +35,11 @@ from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.notifications")
 
-# What is flagged and is the website's business as well.
-FLAGGED: Final = ("payment.late", "payment.duplicate")
+# What is flagged on a payment and is the website's business as well, and under which type it hears of it.
+FLAGGED: Final = {"late_payment": "payment.late", "duplicate_payment": "payment.duplicate"}
 TYPES: Final = (
     *(f"payment.{status}" for status in sorted(PAYMENT_MOVES.states)),
-    *FLAGGED,
+    *FLAGGED.values(),
     *(f"refund.{status}" for status in sorted(REFUND_MOVES.states)),
 )
 TEST: Final = "endpoint.test"  # what `tollgate endpoints test` sends; nobody subscribes to it
