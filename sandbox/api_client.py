@@ -36,10 +36,23 @@ class ApiClient:
 
     def post_payment(self, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None) -> Answer:
         """Ask for a payment intent, waiting up to `wait` seconds for its outcome. Raises OSError."""
+        return self._command("/v1/payment-intents", body, idempotency_key, wait)
+
+    def post_refund(
+        self, payment_id: str, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None
+    ) -> Answer:
+        """Ask for a refund of a payment, waiting up to `wait` seconds for its outcome. Raises OSError."""
+        return self._command(f"/v1/payments/{payment_id}/refunds", body, idempotency_key, wait)
+
+    def refund(self, refund_id: str) -> Answer:
+        """Read a refund. Raises OSError."""
+        return self.ask("GET", f"/v1/refunds/{refund_id}")
+
+    def _command(self, path: str, body: Mapping[str, Any], idempotency_key: str, wait: int | None) -> Answer:
         headers = {"Idempotency-Key": idempotency_key}
         if wait is not None:
             headers["Prefer"] = f"wait={wait}"
-        return self.ask("POST", "/v1/payment-intents", headers, json.dumps(body).encode())
+        return self.ask("POST", path, headers, json.dumps(body).encode())
 
     def payment(self, payment_id: str) -> Answer:
         """Read a payment. Raises OSError."""

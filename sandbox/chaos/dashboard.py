@@ -6,10 +6,8 @@ from functools import cache
 
 from stripe import StripeClient
 
-from sandbox.chaos.orders import Order
+from sandbox.chaos.orders import PART, Order
 from sandbox.simulator.account import SECRET_KEY
-
-PART = 100  # pence given back in part; every price is far above
 
 
 def refund(base_url: str, order: Order) -> None:

@@ -10,7 +10,10 @@ from models.database import psycopg_url
 _STATES = text("SELECT kind, state, count(*) AS jobs FROM jobs GROUP BY kind, state")
 _PER_SUBJECT = text("""
 SELECT count(*)
-FROM (SELECT 1 FROM jobs WHERE kind = 'payments.create' GROUP BY subject_id HAVING count(*) > 1) AS twice
+FROM (
+    SELECT 1 FROM jobs WHERE kind IN ('payments.create', 'refunds.create')
+    GROUP BY kind, subject_id HAVING count(*) > 1
+) AS twice
 """)
 ENDED = frozenset({"done", "refused", "dead", "cancelled"})
 
@@ -26,7 +29,7 @@ def job_states(database_url: str) -> dict[tuple[str, str], int]:
 
 
 def jobs_made_twice(database_url: str) -> int:
-    """Return for how many payments there is more than one job that makes it."""
+    """Return for how many payments and refunds there is more than one job that makes it."""
     engine = create_engine(psycopg_url(database_url), poolclass=NullPool)
     try:
         with engine.connect() as connection:

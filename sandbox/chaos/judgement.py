@@ -66,7 +66,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
             f"not all was quiet in time: {in_flight} orders and {left} jobs had not ended: {_open_states(states)}"
         )
     if twice:
-        broken.append(f"{twice} payments have more than one job")
+        broken.append(f"{twice} payments or refunds have more than one job")
     if shares.undisturbed is not None and shares.undisturbed < LEAST_AVAILABILITY:
         broken.append(f"availability {shares.undisturbed:.5f} is below {LEAST_AVAILABILITY}")
     return {

@@ -10,7 +10,7 @@ from stripe import StripeError
 
 from sandbox import shopper
 from sandbox.chaos import dashboard
-from sandbox.chaos.orders import ACCEPTED, ENDS, UNKNOWN, Fate, Order
+from sandbox.chaos.orders import ACCEPTED, ENDS, UNKNOWN, WANTED_BACK, Fate, Order
 from sandbox.chaos.website import Website
 from sandbox.demo.fates import DECLINED_CARD, GOOD_CARD
 from sandbox.shopper import ShopperError, ShopperResult
@@ -30,6 +30,8 @@ CARDS: Final[Mapping[Fate, Sequence[str]]] = {
     "is refunded": (GOOD_CARD,),
     "is refunded in part": (GOOD_CARD,),
     "is cancelled": (),
+    "wants all back": (GOOD_CARD,),
+    "wants a part back": (GOOD_CARD,),
 }
 # What the office does in Stripe's dashboard afterwards.
 OFFICE: Final[Mapping[Fate, Callable[[str, Order], None]]] = {
@@ -69,6 +71,8 @@ def live(world: World, order: Order) -> Life:
     act = OFFICE.get(order.fate)
     if act is not None:
         yield from _in_dashboard(world, order, act)
+    if order.fate in WANTED_BACK:
+        yield from _give_back(world, order, WANTED_BACK[order.fate])
     yield from _wait_for(world, order, lambda: order.status == ENDS[order.fate])
     order.ended_at = world.clock()
 
@@ -126,6 +130,16 @@ def _in_dashboard(world: World, order: Order, act: Callable[[str, Order], None])
             yield REPEAT_SECONDS
         else:
             return
+
+
+def _give_back(world: World, order: Order, amount: int | None) -> Life:
+    """Once the payment is known as paid, ask to give it back; the post is repeated until it was accepted."""
+    yield from _wait_for(world, order, lambda: order.status == "paid")
+    while (result := world.website.refund(order, amount)) != ACCEPTED:
+        if result.startswith("refused"):
+            order.problem = f"the refund was {result}"
+            return
+        yield REPEAT_SECONDS
 
 
 def _settled(result: ShopperResult, card: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.chaos.orders import Order
+from sandbox.chaos.orders import WANTED_BACK, Order
 
 REFERENCE = "booking_reference"
 GIVEN_UP = frozenset({"dead", "refused"})  # job states that end a job without its payment, and say so
@@ -81,7 +81,7 @@ def judge(orders: Sequence[Order], ledger: Mapping[str, Any], views: Mapping[str
         verdict.orphans += count
         verdict.findings.append(f"orphan: {count} objects at Stripe for {reference!r}, which nobody ordered")
     _judge_customers(verdict, orders, ledger["customers"])
-    _judge_refunds(verdict, ledger["refunds"])
+    _judge_refunds(verdict, orders, ledger)
     return verdict
 
 
@@ -168,10 +168,28 @@ def _judge_customers(verdict: Verdict, orders: Sequence[Order], customers: Itera
             verdict.findings.append(f"orphan: customer {customer['id']} ordered nothing that was accepted")
 
 
-def _judge_refunds(verdict: Verdict, refunds: Iterable[Mapping[str, Any]]) -> None:
+def _judge_refunds(verdict: Verdict, orders: Sequence[Order], ledger: Mapping[str, Any]) -> None:
+    """Hold each refund that was accepted against those that carry its operation, under any generation of its key."""
     # What the dashboard gave back carries no operation of ours.
-    counts = Counter(refund["operation"] for refund in refunds if refund["operation"] is not None)
+    made = [refund for refund in ledger["refunds"] if refund["operation"] is not None]
+    counts = Counter(refund["operation"].rpartition("/")[0] for refund in made)
     for operation, count in counts.items():
         if count > 1:
             verdict.double_refunds += 1
             verdict.findings.append(f"double: {operation} was refunded {count} times")
+    for order in orders:
+        if len(order.refund_ids) > 1 or len(order.refund_job_ids) > 1:
+            verdict.double_refunds += 1
+            verdict.findings.append(f"double: {order.reference} has {len(order.refund_ids)} refunds for one key")
+    known = {operation.partition("/")[0] for operation in counts}
+    for order in orders:
+        missing = order.refund_ids - known
+        if missing:
+            verdict.lost += 1
+            verdict.findings.append(f"lost: the refund {min(missing)} of {order.reference} was accepted and not made")
+    wanted = {order.reference for order in orders if order.fate in WANTED_BACK}
+    references = {intent["id"]: intent["metadata"].get(REFERENCE) for intent in ledger["payment_intents"]}
+    for refund in made:
+        if references.get(refund["payment_intent"]) not in wanted:
+            verdict.orphans += 1
+            verdict.findings.append(f"orphan: {refund['id']} gives back what nobody asked to give back")

@@ -11,7 +11,15 @@ from typing import Any, Final, Literal
 from sandbox.demo.bookings import make_booking
 
 Fate = Literal[
-    "pays", "pays with another card", "is declined", "leaves", "is refunded", "is refunded in part", "is cancelled"
+    "pays",
+    "pays with another card",
+    "is declined",
+    "leaves",
+    "is refunded",
+    "is refunded in part",
+    "is cancelled",
+    "wants all back",
+    "wants a part back",
 ]
 # What the payment must read in the end, if the shopper came so far.
 ENDS: Final[Mapping[Fate, str]] = {
@@ -22,8 +30,20 @@ ENDS: Final[Mapping[Fate, str]] = {
     "is refunded": "refunded",
     "is refunded in part": "partially_refunded",
     "is cancelled": "canceled",
+    "wants all back": "refunded",
+    "wants a part back": "partially_refunded",
 }
-MIXED: Final[Mapping[Fate, int]] = {"pays": 12, "pays with another card": 3, "is declined": 3, "leaves": 2}
+PART: Final = 100  # pence given back in part; every price is far above
+# What the website asks to give back; None is all of it.
+WANTED_BACK: Final[Mapping[Fate, int | None]] = {"wants all back": None, "wants a part back": PART}
+MIXED: Final[Mapping[Fate, int]] = {
+    "pays": 9,
+    "pays with another card": 3,
+    "is declined": 3,
+    "leaves": 2,
+    "wants all back": 2,
+    "wants a part back": 1,
+}
 ALL_PAY: Final[Mapping[Fate, int]] = {"pays": 1}
 IMPATIENT_SHARE: Final = 0.25  # of clients that never repeat an unknown answer, so that "at most once" is tried too
 
@@ -43,6 +63,8 @@ class Order:
     answers: Counter[str] = field(default_factory=Counter)
     payment_ids: set[str] = field(default_factory=set)
     job_ids: set[str] = field(default_factory=set)
+    refund_ids: set[str] = field(default_factory=set)
+    refund_job_ids: set[str] = field(default_factory=set)
     posted_at: float | None = None
     accepted_at: float | None = None
     ended_at: float | None = None
@@ -59,6 +81,11 @@ class Order:
     def unknown(self) -> bool:
         """Whether it may have been accepted, without the client knowing: it may run, at most once."""
         return not self.accepted and any(answer in UNKNOWN for answer in self.answers)
+
+    @property
+    def refund_accepted(self) -> bool:
+        """Whether the client was told that its refund is kept."""
+        return bool(self.refund_ids)
 
     @property
     def payment_id(self) -> str:

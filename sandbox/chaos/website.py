@@ -42,6 +42,17 @@ class Website:
                 order.job_ids.add(answer.body["job"]["id"])
         return result
 
+    def refund(self, order: Order, amount: int | None) -> str:
+        """Ask to give back a payment, or so many pence of it, and return what came of it, as `post` does."""
+        body = {} if amount is None else {"amount": amount}
+        answer = self._ask(lambda: self.api.post_refund(order.payment_id, body, f"refund of {order.reference}"))
+        result = self._name(order, answer)
+        if answer is not None and result == ACCEPTED:
+            with self.lock:
+                order.refund_ids.add(answer.body["refund"]["id"])
+                order.refund_job_ids.add(answer.body["job"]["id"])
+        return result
+
     def payment(self, payment_id: str) -> Mapping[str, Any] | None:
         """Read a payment; None if there was no answer, or it is not known just now."""
         return self._read(lambda: self.api.payment(payment_id))

@@ -200,11 +200,54 @@ def test_a_job_that_says_that_it_is_dead_is_given_up_and_not_lost(orders: list[O
     assert counts(judge(orders, ledger, views)) == {"given_up": 1}
 
 
-def test_two_refunds_of_one_operation_are_a_double(orders: list[Order]) -> None:
-    ledger = ledger_of(orders)
-    refund = {"id": "re_1", "operation": "ref_1/create/1"}
-    ledger["refunds"] = [refund, {**refund, "id": "re_2"}, {"id": "re_3", "operation": None}]
-    assert counts(judge(orders, ledger, views_of(orders))) == {"double_refunds": 1}
+def refund(order: Order, **changes: Any) -> dict[str, Any]:
+    operation = f"ref_{order.number}/create/1"
+    return {"id": f"re_{order.number}", "operation": operation, "payment_intent": f"pi_{order.number}", **changes}
+
+
+def refunded(orders: list[Order]) -> tuple[dict[str, Any], dict[str, LastView]]:
+    """Let the first client want all its money back, and have it; return ledger and views."""
+    orders[0].fate, orders[0].refund_ids, orders[0].refund_job_ids = "wants all back", {"ref_0"}, {"job_r0"}
+    ledger, views = ledger_of(orders), views_of(orders)
+    ledger["refunds"] = [refund(orders[0])]
+    ledger["charges"][0]["refunded_after_capture"] = orders[0].body["amount"]
+    views[orders[0].reference] = LastView("refunded", None)
+    return ledger, views
+
+
+def test_a_refund_that_was_made_once_is_clean(orders: list[Order]) -> None:
+    assert judge(orders, *refunded(orders)).findings == []
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_two_refunds_of_one_operation_are_a_double_whatever_the_generation(
+    orders: list[Order], generation: int
+) -> None:
+    ledger, views = refunded(orders)
+    ledger["refunds"] += [
+        refund(orders[0], id="re_2", operation=f"ref_0/create/{generation}"),
+        refund(orders[1], id="re_3", operation=None),
+    ]
+    assert counts(judge(orders, ledger, views)) == {"double_refunds": 1}
+
+
+def test_two_refunds_for_one_key_are_a_double(orders: list[Order]) -> None:
+    ledger, views = refunded(orders)
+    orders[0].refund_ids.add("ref_9")
+    ledger["refunds"].append(refund(orders[0], id="re_9", operation="ref_9/create/1"))
+    assert counts(judge(orders, ledger, views)) == {"double_refunds": 1}
+
+
+def test_a_refund_that_was_accepted_and_not_made_is_lost(orders: list[Order]) -> None:
+    ledger, views = refunded(orders)
+    ledger["refunds"] = [refund(orders[0], operation=None)]  # the office gave it back instead
+    assert counts(judge(orders, ledger, views)) == {"lost": 1}
+
+
+def test_a_refund_of_ours_that_nobody_wanted_is_an_orphan(orders: list[Order]) -> None:
+    ledger, views = refunded(orders)
+    ledger["refunds"].append(refund(orders[1]))
+    assert counts(judge(orders, ledger, views)) == {"orphans": 1}
 
 
 @pytest.mark.parametrize(("back", "status"), [(0, "paid"), (100, "partially_refunded"), (None, "refunded")])
