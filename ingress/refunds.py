@@ -13,10 +13,10 @@ from ingress.fields import MinorUnits, OneOf, StrictSchema
 from ingress.payment_intents import MAXIMUM_METADATA, Metadata
 from ingress.payments import PAYMENT_ID
 from ingress.problems import ProblemError
-from ingress.views import read_view
+from ingress.views import glimpse, read_view
 from tasks.contracts import identity, representations
 from tasks.contracts.refunds import CreateRefund
-from tasks.contracts.views import RefundView
+from tasks.contracts.views import PaymentView, RefundView
 
 REFUND_ID = re.compile(r"ref_[a-z2-7]{26}")
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")  # https://docs.stripe.com/api/refunds/create
@@ -47,7 +47,8 @@ def refunds(door: Door) -> Blueprint:
             raise ProblemError("not_found", "There is no such payment.")
         # Each payment has keys of its own. Whether it exists, and whose it is, only the workers know.
         command = read_command(door, f"payments/{payment_id}/refunds", SCHEMA)
-        contract = refund_contract(door, command, payment_id)
+        shown = glimpse(door, PaymentView, payment_id, command.client.client_id)
+        contract = refund_contract(door, command, payment_id, None if shown is None else shown.status)
         return keep(door, command, contract, _first(door, command, contract))
 
     @routes.get("/v1/refunds/<refund_id>")
@@ -62,8 +63,8 @@ def refunds(door: Door) -> Blueprint:
     return routes
 
 
-def refund_contract(door: Door, command: Command, payment_id: str) -> CreateRefund:
-    """Return the job for what was asked."""
+def refund_contract(door: Door, command: Command, payment_id: str, shown: str | None) -> CreateRefund:
+    """Return the job for what was asked; `shown` is the payment's status as the client can read it."""
     asked: dict[str, Any] = command.asked
     return CreateRefund(
         refund_id=identity.refund_id(door.settings.identity_key, command.client.client_id, command.route, command.key),
@@ -71,6 +72,7 @@ def refund_contract(door: Door, command: Command, payment_id: str) -> CreateRefu
         amount=asked.get("amount"),
         reason=asked.get("reason"),
         metadata=asked.get("metadata", {}),
+        shown=shown,
     )
 
 

@@ -43,6 +43,20 @@ def read_view(door: Door, kind: type[V], name: str, client_id: str) -> tuple[V, 
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
 
+def glimpse(door: Door, kind: type[V], name: str, client_id: str) -> V | None:
+    """Return the view of one thing of this client if it is there just now, and asks nobody for it if it is not.
+
+    Raises:
+        RedisAwayError: if Redis does not answer.
+    """
+    key = door.keyspace.view(name)
+    try:
+        view = _open(door, kind, key, fields_of(door.gate.ask_one("HGETALL", key)))
+    except ProblemError:
+        return None
+    return view if view is not None and view.client_id == client_id else None
+
+
 def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None, Subject | None]:
     """Return newer views of a job and of what it is about, read in one round trip; None for what is not there.
 

@@ -19,6 +19,8 @@ class CreateRefund(JsonContract):
         amount: in the payment's minor units; None for all that is left when the job first runs.
         reason: one of Stripe's: `duplicate`, `fraudulent` or `requested_by_customer`.
         metadata: kept with the refund at Stripe.
+        shown: the payment's status as its client could read it when it asked; None if it could read none. A database
+            that does not know as much is behind, and refuses nothing for that.
     """
 
     KIND: ClassVar[Kind] = Kind("refunds.create", queues.REFUNDS, max_age=CREATE_REFUND_AGE)
@@ -28,3 +30,4 @@ class CreateRefund(JsonContract):
     amount: int | None
     reason: str | None
     metadata: Mapping[str, str]
+    shown: str | None = None

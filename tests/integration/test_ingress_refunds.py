@@ -38,6 +38,14 @@ def test_a_refund_is_accepted_sealed_and_shown(site: Site) -> None:
     assert refund["links"]["payment"] == f"/v1/payments/{PAYMENT}"
 
 
+def test_what_the_client_could_read_of_the_payment_goes_with_it(site: Site) -> None:
+    name = site.post().json["payment"]["id"]
+    site.refund(name)
+    site.refund(name, headers={"Authorization": f"Bearer {site.new_key('stranger').text}"})
+    contracts = [CreateRefund.from_bytes(site.opened(entry)) for entry in site.journal()[1:]]
+    assert [contract.shown for contract in contracts] == ["processing", None]
+
+
 def test_all_that_is_left_has_no_amount_yet(site: Site) -> None:
     assert site.refund(PAYMENT).json["refund"]["amount"] is None
 

@@ -578,6 +578,18 @@ def test_a_restored_database_that_knows_no_payment_yet_refuses_nothing(
     assert_one(shop, stripe, paid, refund_id)
 
 
+def test_a_database_that_knows_less_than_the_client_was_shown_refuses_nothing(
+    shop: House, stripe: Simulator, paid: Paid
+) -> None:
+    """The refund was accepted after a restore, and comes before the journal is read again."""
+    job_id, refund_id = asked(shop, paid, shown="paid")
+    shop.sql("UPDATE payments SET client_id = 'stripe' WHERE id = :id", id=paid.id)
+    assert shop.refund(job_id).state == "waiting"
+    shop.sql("UPDATE payments SET client_id = 'site' WHERE id = :id", id=paid.id)
+    assert shop.refund(job_id).state == "done"
+    assert_one(shop, stripe, paid, refund_id)
+
+
 def expire(shop: House, job_id: str, seconds_ago: float) -> None:
     shop.sql(
         "UPDATE jobs SET expires_at = clock_timestamp() - make_interval(secs => :s) WHERE id = :id",

@@ -4,6 +4,7 @@ The amount is reserved under the payment's lock, in the transaction that commits
 Stripe keeps its reservation, until it is found or proved not to have happened.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,11 +28,20 @@ from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
 from workers.services.moves import Source, move, note
 from workers.services.refreshes import ask_for_refresh
-from workers.services.remainders import ALREADY_REFUNDED, DISPUTED, Refusal, Unclear, remainder
+from workers.services.remainders import (
+    ALREADY_REFUNDED,
+    DISPUTED,
+    NOT_PAID,
+    PAID,
+    Refusal,
+    Unclear,
+    remainder,
+)
 from workers.services.stripe_objects import Verdict, apply_charge, locked, mark_dirty
 from workers.services.stripe_refunds import apply_refund
 
 VERB = "create"
+UNKNOWN = "payment_unknown"
 # What an unfinished job means for its refund; of one that is over, proof that nothing happened makes it `refused`.
 _UNFINISHED = {"waiting": "processing", "checking": "checking"}
 _UNMADE = frozenset({"processing", "checking", "refused"})  # statuses of a refund that Stripe is not known to have
@@ -121,7 +131,7 @@ def _reserve(attempt: Attempt, request: CreateRefund) -> _Reserved | Outcome:
         payment = _own(session, job, request)
         if payment is None or payment.stripe_id is None:
             detail = "There is no such payment." if payment is None else "The payment has not been paid."
-            return _refuse(job, Refusal("payment_unknown" if payment is None else "payment_not_paid", detail))
+            return _refuse(attempt, request, Refusal(UNKNOWN if payment is None else NOT_PAID, detail))
         refund = session.get(Refund, request.refund_id, populate_existing=True)
         if refund is not None and refund.stripe_id is not None:
             return done(lambda _session: None, touched=(payment.id,))
@@ -129,7 +139,7 @@ def _reserve(attempt: Attempt, request: CreateRefund) -> _Reserved | Outcome:
             asked = request.amount if refund is None else refund.amount
             left = remainder(session, payment, asked)
             if isinstance(left, Refusal):
-                return _refuse(job, left)
+                return _refuse(attempt, request, left)
             if isinstance(left, Unclear):
                 return _wait(attempt, payment.id, left)
             refund = _kept(session, attempt, request, payment, refund, left)
@@ -178,31 +188,31 @@ def _kept(
     return refund
 
 
-def _refuse(job: JobRow, refusal: Refusal) -> Outcome:
-    """Refuse, unless a restored database may not know yet what it will know soon.
+def _refuse(attempt: Attempt, request: CreateRefund, refusal: Refusal) -> Outcome:
+    """Refuse, unless the database is behind: it was restored, and the journal tells it again what it has lost.
 
     Raises:
-        StripeOutcomeUnknownError: in that case.
+        StripeOutcomeUnknownError: if it is behind, and the refund may have been made before.
     """
+    job = attempt.job
     if job.taken_in_late and job.attempts < PATIENT_ATTEMPTS:
         raise StripeOutcomeUnknownError(f"{refusal.code}, as far as this database knows by now")
+    if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:
+        return _waiting(attempt, "DatabaseBehind", f"{refusal.code}, though its client was shown that it is paid")
     return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
 
 
 def _wait(attempt: Attempt, payment_id: str, unclear: Unclear) -> Outcome:
     """Come again soon, when the payment and its refunds have been fetched."""
     runtime, job = attempt.runtime, attempt.job
-    settings = runtime.settings.jobs
+    waiting = _waiting(attempt, "RemainderUnclear", unclear.detail)
+    return dataclasses.replace(waiting, write=lambda session: _doubt(session, runtime, job, payment_id))
 
-    def write(session: Session) -> None:
-        _doubt(session, runtime, job, payment_id)
 
-    return Outcome(
-        "waiting",
-        write,
-        delay=backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random),
-        error={"type": "RemainderUnclear", "message": unclear.detail},
-    )
+def _waiting(attempt: Attempt, kind: str, message: str) -> Outcome:
+    settings, job = attempt.runtime.settings.jobs, attempt.job
+    delay = backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=attempt.runtime.random)
+    return Outcome("waiting", delay=delay, error={"type": kind, "message": message})
 
 
 def _doubt(session: Session, runtime: Runtime, job: JobRow, payment_id: str) -> None:

