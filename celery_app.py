@@ -29,6 +29,7 @@ TASK_MODULES = (
     "tasks.payment_operations",
     "tasks.payments",
     "tasks.refunds",
+    "tasks.invariants",
     "tasks.shows",
     "tasks.stripe_events",
 )

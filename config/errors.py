@@ -58,6 +58,10 @@ class IllegalMoveError(TollgateError):
     """A state may not follow that state."""
 
 
+class DuplicatePaymentError(TollgateError):
+    """The booking has a live payment already, and the request asks that a second one be refused."""
+
+
 class DatabaseAwayError(TollgateError):
     """PostgreSQL does not answer."""
 

@@ -21,10 +21,14 @@ UPDATE_PAYMENT_AGE: Final = CREATE_PAYMENT_AGE
 REFRESH_PAYMENT_AGE: Final = 72 * HOUR
 # Whoever asked has asked again by then, or is gone.
 SHOW_VIEWS_AGE: Final = 60.0
+# Money that came late must be dealt with, however long Stripe is away.
+REVIEW_PAYMENT_AGE: Final = 72 * HOUR
 # Stripe itself redelivers for three days; an event may wait as long for its payment.
 STRIPE_EVENT_AGE: Final = 72 * HOUR
 # A website that breaks on a Friday evening is mended on Monday.
 SEND_NOTIFICATION_AGE: Final = 72 * HOUR
+# A check that could not be done for so long has been missed by somebody already; the next slot begins another.
+CHECK_INVARIANTS_AGE: Final = HOUR
 
 # An operator must act first; asking every few seconds would only fill the log.
 MISCONFIGURED: Final = 60.0

@@ -41,6 +41,7 @@ class LedgerTransaction(Base):
         UniqueConstraint("id", "currency"),
         Index("ix_ledger_transactions_stripe_id", "stripe_id"),
         Index("ix_ledger_transactions_occurred", "occurred_at", "id"),
+        Index("ix_ledger_transactions_recorded", "recorded_at", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -42,6 +42,7 @@ PAYMENT_MOVES = Moves(
     },
 )
 
+ON_THE_WAY = ("processing", "checking")  # not for longer than its job may take
 CAPTURE_METHODS = ("automatic", "manual")
 LATE = ("confirm", "refund")  # money that comes after the seat hold has ended is kept, or given back
 
@@ -71,6 +72,7 @@ class Payment(Base):
         Index("ix_payments_booking", "client_id", "booking_reference", "created_at", "id"),
         Index("ix_payments_customer", "customer_id", "created_at", "id"),
         Index("ix_payments_charge", "stripe_charge_id", postgresql_where=text("stripe_charge_id IS NOT NULL")),
+        Index("ix_payments_on_the_way", "created_at", postgresql_where=text(one_of("status", ON_THE_WAY))),
         Index("ix_payments_unprojected", "id", postgresql_where=text("version > projected_version")),
     )
 

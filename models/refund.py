@@ -46,6 +46,7 @@ class Refund(Base):
         CheckConstraint(one_of("status", REFUND_MOVES.states), name="status"),
         CheckConstraint("reason IS NULL OR " + one_of("reason", REASONS), name="reason"),
         CheckConstraint("amount > 0", name="amount"),
+        Index("ix_refunds_on_the_way", "created_at", postgresql_where=text(one_of("status", UNSENT))),
         Index("ix_refunds_unprojected", "id", postgresql_where=text("version > projected_version")),
     )
 

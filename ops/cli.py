@@ -35,11 +35,13 @@ GROUPS = {
     "endpoints": Entry(
         "ops.endpoints", "endpoints_group", "Add, list, try, rotate and remove the endpoints of clients' websites."
     ),
+    "invariants": Entry("ops.invariants", "invariants_group", "Check whether money and states are as they must be."),
     "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
     "queue": Entry("ops.queue", "queue_group", "Look at queues; pause and resume them."),
     "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
+    "schedules": Entry("ops.schedules", "schedules_group", "Look at what is done by the clock."),
     "secrets": Entry("ops.secrets", "secrets_group", "Generate the secrets of a new installation."),
     "settings": Entry("ops.settings", "settings_group", "Check the settings of every kind of process."),
 }

@@ -1,4 +1,4 @@
-"""Upkeep: what the dispatcher does by the clock: publish, republish, rescue, repair, trim."""
+"""Upkeep: what the dispatcher does by the clock: schedule, publish, republish, rescue, repair, trim."""
 
 import logging
 import time
@@ -11,6 +11,7 @@ from tasks.contracts.repairs import WAITING_SECONDS
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP, publish, take_waiting
 from tasks.publisher import empty_queues
+from tasks.schedules import give_out_slots
 from workers.jobs.forget import forget
 from workers.jobs.presence import PRESENCE_SECONDS, forget_old, give_sign
 from workers.jobs.publish import mark_due, mark_lost, overdue_queues
@@ -20,6 +21,7 @@ from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.dispatcher")
 CUT_OFF_SECONDS = 3.0  # without PostgreSQL: workers may have missed a sign of life or an outcome meanwhile
+SCHEDULES = "schedules"
 API_KEYS_SECONDS = 10.0  # a key issued or revoked while Redis was away follows this soon
 TRIM_SECONDS = 60.0
 FORGET_SECONDS = 3600.0
@@ -45,6 +47,7 @@ def chores(runtime: Runtime, app: Celery, clock: Callable[[], float] = time.time
     return [
         Chore("epoch", jobs.repair_interval, lambda: repair_forgotten(runtime)),
         Chore("presence", PRESENCE_SECONDS, lambda: be_seen(runtime)),
+        Chore(SCHEDULES, jobs.repair_interval, lambda: give_out_slots(runtime)),
         Chore("rescue", jobs.poll_interval, Rescuer(runtime).give_back),
         Chore("publish", jobs.poll_interval, lambda: publish_due(runtime, app)),
         Chore("republish", jobs.republish_grace / 2, lambda: publish_lost(runtime, app)),

@@ -2,6 +2,7 @@
 
 from config.errors import ContractError
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.job import Contract, Kind
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
@@ -18,6 +19,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         CancelPayment,
         UpdatePayment,
         CreateRefund,
+        CheckInvariants,
         SendNotification,
         ShowViews,
         StripeEvent,

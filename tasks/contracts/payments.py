@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from config import queues
-from config.retries import CREATE_PAYMENT_AGE, REFRESH_PAYMENT_AGE
+from config.retries import CREATE_PAYMENT_AGE, REFRESH_PAYMENT_AGE, REVIEW_PAYMENT_AGE
 from tasks.contracts.job import JsonContract, Kind
 
 
@@ -46,6 +46,22 @@ class CreatePayment(JsonContract):
     hold_expires_at: str | None = None
     hold_late: str | None = None
     on_duplicate: str = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPayment(JsonContract):
+    """See whether a payment's money came late, and whether its booking has others.
+
+    Args:
+        asked: whether its request asks that live payments be flagged as well of which none is paid.
+    """
+
+    KIND: ClassVar[Kind] = Kind(
+        "payments.review", queues.MAINTENANCE, max_age=REVIEW_PAYMENT_AGE, shown=False, asks=False
+    )
+
+    payment_id: str
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

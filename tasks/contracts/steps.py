@@ -182,6 +182,14 @@ class Step(Enum):
         "marked rows without a message",
         SENT_AGAIN,
     )
+    GIVE_OUT = Row(
+        "dispatcher.give_out",
+        "commits a slot of scheduled work and the job that does it",
+        "a slot that nobody has given out",
+        NEXT_REPAIR,
+        "a row due and not marked",
+        NEXT_POLL,
+    )
     RESCUE = Row(
         "dispatcher.rescue",
         "commits that jobs whose lease ran out are due again",

@@ -17,6 +17,7 @@ from config.keyspace import Keyspace
 from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
@@ -36,7 +37,15 @@ from workers.jobs.row import JobRow
 from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
-from workers.services import payment_operations, payments, refreshes, refunds, shows, stripe_events
+from workers.services import (
+    invariants,
+    payment_operations,
+    payments,
+    refreshes,
+    refunds,
+    shows,
+    stripe_events,
+)
 
 Row = dict[str, Any]
 CREATE = Service(CreatePayment, payments.create, payments.settle_create)
@@ -50,6 +59,7 @@ OPERATIONS: dict[str, Service[Any]] = {
         (UpdatePayment, payment_operations.update),
     )
 }
+CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
 SHOWS = BatchService(ShowViews, shows.show)
 MOST = 1000

@@ -18,6 +18,7 @@ from ingress.app import create_app
 from tasks import intake, payment_operations, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
@@ -25,6 +26,7 @@ from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import Reader
+from tasks.invariants import check
 from tasks.notifications import send
 from tasks.payments import create, refresh
 from tasks.process import bind_process
@@ -52,6 +54,7 @@ TASKS = {
     CreateRefund.KIND.name: refunds.create,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,
+    CheckInvariants.KIND.name: check,
     StripeEvent.KIND.name: handle,
 }
 TOLD = (Ignore, Retry, JobEndedError)  # how a task tells Celery, and so Flower, what became of its job

@@ -19,6 +19,7 @@ from models.encrypted import encrypt_bytes
 from models.payment import Payment
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks import upkeep
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP
@@ -245,6 +246,23 @@ def _missed(stage: Stage) -> None:
     entry = entry_of(ShowViews(unknown), client="site", route="views", key=unknown, subject=unknown)
     stage.house.take_in(entry)
     stage.house.show(entry.job_id)
+
+
+def giving_out(stage: Stage) -> Case:
+    """A slot of scheduled work has begun."""
+    posted = stage.posted_and_done()
+    house = stage.house
+
+    def wrong() -> list[str]:
+        slots = house.sql("SELECT name, slot FROM schedules")
+        jobs = [each["state"] for each in house.jobs("invariants.check")]
+        doubled = [] if len(slots) == len(jobs) >= 1 else [f"{len(slots)} slots were given out as {len(jobs)} jobs"]
+        undone = [f"the job of a slot is {state}" for state in jobs if state != "done"]
+        return [*unsettled(stage, posted), *doubled, *undone]
+
+    case = _dispatcher(stage, posted, [upkeep.SCHEDULES], help=lambda: stage.take_in(upkeep.SCHEDULES))
+    case.wrong = wrong
+    return case
 
 
 def keeping_house(stage: Stage) -> Case:
@@ -518,6 +536,7 @@ SCENES = (
     Scene("rejecting", (Step.REJECT,), rejecting),
     Scene("publishing", (Step.PUBLISH, Step.HINT), publishing),
     Scene("republishing", (Step.DECLARE, Step.REPUBLISH, Step.HINT), republishing),
+    Scene("giving out", (Step.GIVE_OUT,), giving_out),
     Scene("rescuing", (Step.RESCUE,), rescuing),
     Scene("repairing", (Step.VIEWS, Step.NOTE), repairing),
     Scene("filling anew", (Step.API_KEYS, Step.MARK_BEHIND, Step.EPOCH, Step.VIEWS, Step.NOTE), filling_anew),

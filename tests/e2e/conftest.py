@@ -16,7 +16,7 @@ from stripe import StripeClient
 from sandbox.api_client import Answer
 from sandbox.servers import BinaryMissingError
 from sandbox.simulator.account import SECRET_KEY
-from sandbox.system import Ports, System, running_system
+from sandbox.system import System, running_system
 from tests.e2e.stripe_side import PolledSide, SimulatorSide, StripeSide
 
 STRIPE_KEY_VARIABLE = "TOLLGATE_TEST_STRIPE_KEY"
@@ -29,9 +29,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system, started as `make run` starts it."""
     folder = tmp_path_factory.mktemp("a system") / "run"
     try:
-        key = os.environ.get(STRIPE_KEY_VARIABLE)
-        # Only a sandbox sends notifications to its own machine.
-        with running_system(folder, ports=Ports(website=key is None), stripe_key=key) as running:
+        with running_system(folder, stripe_key=os.environ.get(STRIPE_KEY_VARIABLE)) as running:
             yield running
     except BinaryMissingError as error:
         pytest.skip(str(error))

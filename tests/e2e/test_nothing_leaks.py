@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,9 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from models.database import psycopg_url
 from sandbox.system import System
-from sandbox.website_receiver import SECRET
 from tests.e2e.conftest import Website
-from tests.polling import wait_until
 
 pytestmark = [pytest.mark.owns_servers, pytest.mark.xdist_group("system"), pytest.mark.timeout(300)]
 CANARIES = ("Canary-Name", "canary@example.org", "198.51.100.77", "canary-agent", "canary-words", "canary-note")
@@ -93,20 +90,8 @@ def canaries(simulated_website: Website) -> list[bytes]:
     simulated_website.until(payment["id"], "declined")
     simulated_website.stripe.pay(payment, "good")
     simulated_website.until(payment["id"], "paid")
-    told = {"payment.declined", "payment.paid"}
-    wait_until(lambda: told <= heard(simulated_website, payment["id"]), "the website is told")
-    endpoint_secret = (simulated_website.system.folder / SECRET).read_text()
-    secrets = (payment["client_secret"], simulated_website.system.api.key, endpoint_secret.removeprefix("whsec_"))
+    secrets = (payment["client_secret"], simulated_website.system.api.key)
     return [canary.encode() for canary in (*CANARIES, *secrets)]
-
-
-def heard(website: Website, payment_id: str) -> set[str]:
-    """Return what the website was told of a payment; nothing personal, and no client secret, is in it."""
-    assert website.system.website is not None
-    taken = [each for each in website.system.website.heard() if each["data"]["id"] == payment_id]
-    text = json.dumps(taken).encode()
-    assert not any(canary.encode() in text for canary in (*CANARIES, "_secret_"))
-    return {each["type"] for each in taken}
 
 
 def test_no_canary_is_readable_in_redis_database_logs_or_flower(

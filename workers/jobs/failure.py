@@ -5,6 +5,7 @@ from collections.abc import Callable
 from config.breaker import PROBE_UNDER_WAY
 from config.errors import (
     BreakerOpenError,
+    DuplicatePaymentError,
     StripeDeclinedError,
     StripeError,
     StripeInvalidError,
@@ -45,6 +46,8 @@ def outcome_of(
     if isinstance(error, StripeKeyReusedError):
         problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
         return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
+    if isinstance(error, DuplicatePaymentError):
+        return Outcome("refused", problem={"code": "duplicate_payment", "detail": str(error)}, error=described)
     nothing_happened = isinstance(error, StripeError) and not isinstance(error, StripeOutcomeUnknownError)
     certain = nothing_happened or not (intended or isinstance(error, StripeOutcomeUnknownError))
     state = "waiting" if certain and not job.may_have_asked else "checking"

@@ -173,14 +173,18 @@ def restate(session: Session, runtime: Runtime, payment: Payment, source: Source
     """Bring the payment's status in line with its facts, which were set since the last query, and write the move."""
     if payment.stripe_status is None or not session.is_modified(payment):
         return
-    facts = Facts(
-        payment.stripe_status,
+    move(session, runtime, payment, status_from(facts_of(payment)), source)
+
+
+def facts_of(payment: Payment) -> Facts:
+    """Return what the status of a payment that Stripe knows follows from."""
+    return Facts(
+        payment.stripe_status or "",
         payment.decline_code,
         payment.amount_received,
         payment.amount_refunded,
         disputed=payment.disputed,
     )
-    move(session, runtime, payment, status_from(facts), source)
 
 
 def locked(session: Session, payment_id: str) -> Payment:
