@@ -15,6 +15,9 @@ from sandbox.system import System
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000009995"  # insufficient funds
 SECURE_CARD = "4000002760003184"  # asks for 3-D Secure every time
+REFUND_FAILS_CARD = "4000000000005126"  # its refunds succeed, and fail later
+REFUND_PART = 1000  # pence; every price is far above
+OK = 200
 WAIT_SECONDS = 10
 SETTLE_SECONDS = 60.0  # a killed worker's lease, a look-up and a webhook take some 20 s at most
 POLL_SECONDS = 0.1
@@ -94,6 +97,18 @@ class Stage:
         progress.to_end = self.clock() - posted
         return view
 
+    def give_back(self, progress: Progress, amount: int | None = None) -> Mapping[str, Any]:
+        """Ask for a refund of so much or of all that is left, and return it as it is once its job is done."""
+        if progress.payment_id is None:
+            raise DemoError("the payment has no id")
+        key = f"refund of {amount or 'the rest'} of {progress.booking.reference}"
+        body = {} if amount is None else {"amount": amount, "reason": "requested_by_customer"}
+        answer = self.system.api.post_refund(progress.payment_id, body, key, wait=WAIT_SECONDS)
+        if answer.status != OK or answer.body["job"]["status"] != "done":
+            raise DemoError(f"the refund was answered {answer.status}: {answer.body}")
+        refund: Mapping[str, Any] = answer.body["refund"]
+        return refund
+
     def wait_for(self, progress: Progress, there: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
         """Read the payment until something is there."""
         if progress.payment_id is None:
@@ -172,6 +187,34 @@ def five_at_once(stage: Stage, progress: Progress) -> None:
     stage.end(progress, posted, "paid")
 
 
+def refunded(stage: Stage, progress: Progress) -> None:
+    """The customer gets a part back, then another course is cancelled and the rest goes back, too."""
+    posted, secret = stage.post(progress)
+    stage.pay(progress, secret, GOOD_CARD, "succeeded")
+    stage.end(progress, posted, "paid")
+    part = stage.give_back(progress, REFUND_PART)
+    stage.end(progress, posted, "partially_refunded")
+    rest = stage.give_back(progress)
+    if part["amount"] + rest["amount"] != progress.booking.body["amount"]:
+        raise DemoError(f"{part['amount']} and {rest['amount']} were given back")
+    stage.end(progress, posted, "refunded")
+
+
+def refund_comes_back(stage: Stage, progress: Progress) -> None:
+    """A refund succeeds, and days later the customer's bank sends it back: the customer is owed the money again."""
+    posted, secret = stage.post(progress)
+    stage.pay(progress, secret, REFUND_FAILS_CARD, "succeeded")
+    stage.end(progress, posted, "paid")
+    refund = stage.give_back(progress)
+    stage.end(progress, posted, "refunded")
+    stage.system.simulator.finish_refunds()
+    stage.end(progress, posted, "paid")
+    failed = stage.system.api.refund(refund["id"]).body
+    if failed["status"] != "failed":
+        raise DemoError(f"the refund that came back reads {failed['status']}")
+    progress.notes.append(f"the refund came back: {failed['failure_reason']}")
+
+
 def response_lost(stage: Stage, progress: Progress) -> None:
     """Stripe acts, and its answer never arrives: Tollgate must find the PaymentIntent, not make another."""
     match = {**CREATE_CALL, "body": progress.booking.reference}
@@ -212,11 +255,13 @@ class Fate:
 
 
 FATES = (
-    Fate("paid", 12, paid),
+    Fate("paid", 9, paid),
     Fate("declined, then another card", 4, another_card),
     Fate("declined, shopper leaves", 2, declined),
     Fate("3-D Secure", 4, three_d_secure),
     Fate("same post five times at once", 3, five_at_once),
+    Fate("paid back in two parts", 2, refunded),
+    Fate("paid back, and the refund fails", 1, refund_comes_back),
     Fate("response lost after Stripe acted", 3, response_lost, wave=2),
     Fate("worker SIGKILLed in mid-call", 2, worker_killed, wave=3),
 )
