@@ -36,6 +36,8 @@ class Submission:
         rate: requests per second that its client may make; 0 for no limit.
         burst: how many it may make at once.
         views: the first views, by their Redis keys.
+        bucket: the Redis key of the rate limit's bucket, if it is not the client's.
+        remembered: seconds for which Redis remembers the idempotency key, if not as long as for commands.
     """
 
     job_id: str
@@ -51,6 +53,8 @@ class Submission:
     rate: float = 0.0
     burst: int = 0
     views: Mapping[str, SealedView] = field(default_factory=dict)
+    bucket: str | None = None
+    remembered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def accept(door: Door, submission: Submission) -> Receipt:
 def _arguments(door: Door, submission: Submission, scope: str) -> tuple[list[str], list[Any]]:
     settings, keyspace = door.settings, door.keyspace
     keys = [
-        keyspace.rate(submission.client_id),
+        submission.bucket or keyspace.rate(submission.client_id),
         keyspace.idempotency(scope),
         keyspace.journal,
         *submission.views,
@@ -106,7 +110,7 @@ def _arguments(door: Door, submission: Submission, scope: str) -> tuple[list[str
         submission.burst,
         submission.fingerprint,
         f"{submission.fingerprint} {submission.job_id} {submission.subject_id}",
-        settings.idempotency_seconds,
+        submission.remembered or settings.idempotency_seconds,
         settings.view_seconds,
         FIRST_EPOCH,
         FIRST_VERSION,

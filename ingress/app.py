@@ -12,6 +12,7 @@ from ingress.door import Door
 from ingress.failures import answer_failures
 from ingress.health import health
 from ingress.jobs import jobs
+from ingress.lists import lists
 from ingress.outlook import Outlook
 from ingress.pages import pages
 from ingress.payment_operations import payment_operations
@@ -57,6 +58,7 @@ def create_app(
         payments(door),
         payment_operations(door),
         refunds(door),
+        lists(door),
         jobs(door),
         webhooks(door),
         health(door),

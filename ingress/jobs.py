@@ -7,10 +7,13 @@ from flask import Blueprint, Response, request
 from ingress.answers import tagged_answer
 from ingress.door import Door
 from ingress.headers import wait_seconds
+from ingress.misses import found
 from ingress.problems import ProblemError
-from ingress.views import read_view
+from ingress.views import MissingError, read_view
 from ingress.waiting import LONGEST_WAIT
 from tasks.contracts import representations
+from tasks.contracts.api_keys import ApiKeyRecord
+from tasks.contracts.shows import ShowViews
 from tasks.contracts.views import FINAL_JOB_STATES, JobView
 
 JOB_ID = re.compile(r"job_[a-z2-7]{26}")
@@ -22,11 +25,8 @@ def jobs(door: Door) -> Blueprint:
 
     @routes.get("/v1/jobs/<job_id>")
     def show_job(job_id: str) -> Response:
-        client_id = door.api_keys.authenticate(request).client_id
-        found = read_view(door, JobView, job_id, client_id) if JOB_ID.fullmatch(job_id) else None
-        if found is None:
-            raise ProblemError("not_found", "There is no such job.")
-        latest = Latest(door, *found)
+        client = door.api_keys.authenticate(request)
+        latest = Latest(door, *find_job(door, client, job_id))
         headers = {}
         seconds = wait_seconds(request, LONGEST_WAIT)
         if seconds and (latest.is_over() or door.waiting.wait(door.keyspace.waiters(job_id), seconds, latest.read)):
@@ -37,6 +37,20 @@ def jobs(door: Door) -> Blueprint:
         return tagged_answer(representations.job(latest.view), latest.tag, headers)
 
     return routes
+
+
+def find_job(door: Door, client: ApiKeyRecord, job_id: str) -> tuple[JobView, str]:
+    """Return a job of the client with its entity tag, asking a worker for it if Redis has it not.
+
+    Raises:
+        ProblemError: `not_found`; or as `found` does.
+    """
+    if not JOB_ID.fullmatch(job_id):
+        raise ProblemError("not_found", "There is no such job.")
+    view = found(door, client, ShowViews(job_id), lambda: read_view(door, JobView, job_id, client.client_id))
+    if view is None:
+        raise ProblemError("not_found", "There is no such job.")
+    return view
 
 
 class Latest:
@@ -53,7 +67,10 @@ class Latest:
 
     def read(self) -> bool:
         """Read the view again and tell whether there is nothing more to wait for."""
-        found = read_view(self._door, JobView, self.view.id, self.view.client_id)
-        if found is not None:
-            self.view, self.tag = found
+        try:
+            newer = read_view(self._door, JobView, self.view.id, self.view.client_id)
+        except MissingError:  # Redis has just forgotten it: what is known stays known
+            return self.is_over()
+        if newer is not None:
+            self.view, self.tag = newer
         return self.is_over()

@@ -8,12 +8,13 @@ from ingress import schemas
 from ingress.headers import MAXIMUM_KEY
 from ingress.outlook import HEADER as HEADER_DELAYED
 from ingress.outlook import Delayed
-from ingress.payment_intents import PaymentIntentSchema
+from ingress.payment_intents import BOOKING, MAXIMUM_BOOKING, PaymentIntentSchema
 from ingress.payment_operations import CancelSchema, CaptureSchema, UpdateSchema
 from ingress.problems import MEDIA_TYPE, PROBLEMS, ProblemKind
 from ingress.refunds import RefundRequestSchema
 from ingress.versions import HEADER, VERSIONS
 from ingress.waiting import LONGEST_WAIT
+from tasks.contracts.lists import LONGEST
 
 Operation = dict[str, Any]
 SECURED: list[dict[str, list[str]]] = [{"apiKey": []}]
@@ -23,6 +24,12 @@ NOT_KEPT = ("redis_unproven", *REDIS)
 _ON_ONE_PAYMENT = (
     "An Idempotency-Key holds for this operation on one payment. Operations on one payment are done in the order of "
     "their acceptance, and wait while the payment is still being made."
+)
+UNSHOWN = ("rate_limited", "view_unavailable")  # what is not at hand is fetched, within limits
+MISSED = ("not_found", *UNSHOWN)
+LISTED = (
+    "What was accepted a moment ago is listed as soon as a worker has begun with it; until then its own address shows "
+    "it. A cursor stays good while newer things come in front."
 )
 KEYED = ("bad_request", "version_unknown", "unauthenticated", "internal_error", *REDIS)
 
@@ -35,7 +42,8 @@ def operations() -> dict[str, dict[str, Operation]]:
         "/v1/payments/{payment_id}": {"get": _show_payment(), "post": _update_payment()},
         "/v1/payments/{payment_id}/capture": {"post": _capture_payment()},
         "/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
-        "/v1/payments/{payment_id}/refunds": {"post": _create_refund()},
+        "/v1/payments/{payment_id}/refunds": {"get": _list_refunds(), "post": _create_refund()},
+        "/v1/payments": {"get": _list_payments()},
         "/v1/refunds/{refund_id}": {"get": _show_refund()},
         "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
         "/v1/openapi.json": {"get": _open("openapi", "This document", _json("The document", None))},
@@ -174,12 +182,57 @@ def _show_refund() -> Operation:
     }
 
 
+def _list_payments() -> Operation:
+    booking = {"maxLength": MAXIMUM_BOOKING, "pattern": f"^(?:{BOOKING})$"}
+    return {
+        "operationId": "listPayments",
+        "summary": "List the payments of a booking or of a customer",
+        "description": "Give either `booking_reference` or `customer_email`. " + LISTED,
+        "security": SECURED,
+        "parameters": [
+            _query("booking_reference", "The booking's reference, as it was sent", **booking),
+            _query("customer_email", "The customer's e-mail address, in letters of any case", format="email"),
+            *_page(),
+        ],
+        "responses": _listed("Payments, the newest in front", schemas.PaymentListSchema),
+    }
+
+
+def _list_refunds() -> Operation:
+    return {
+        "operationId": "listRefunds",
+        "summary": "List the refunds of a payment",
+        "description": LISTED,
+        "security": SECURED,
+        "parameters": [_id("payment_id", "pay"), *_page()],
+        "responses": _listed("Refunds, the newest in front", schemas.RefundListSchema, "not_found"),
+    }
+
+
+def _page() -> list[Operation]:
+    limit = f"How many at once, at most {LONGEST}; a page may hold fewer though there are more"
+    return [
+        {**_query("limit", limit), "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST, "default": 20}},
+        _query("cursor", "`next_cursor` of the page before", minLength=1, maxLength=512),
+        _prefer(),
+        *_common(),
+    ]
+
+
+def _listed(what: str, schema: type[Schema], *more: str) -> Operation:
+    return {"200": _json(what, schema), **_problems(*KEYED, *UNSHOWN, "query_invalid", "cursor_invalid", *more)}
+
+
+def _query(name: str, description: str, **schema: Any) -> Operation:
+    return {**_parameter(name, description, **schema), "in": "query"}
+
+
 def _viewed(what: str, schema: type[Schema], headers: dict[str, Any]) -> Operation:
     tagged = headers | {"ETag": _header("Changes when anything changes")}
     return {
         "200": _json(what, schema, tagged),
         "304": {"description": "Unchanged since If-None-Match", "headers": _every()},
-        **_problems(*KEYED, "not_found", "view_unavailable"),
+        **_problems(*KEYED, *MISSED),
     }
 
 

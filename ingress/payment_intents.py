@@ -25,6 +25,9 @@ _MINIMUMS = ", ".join(f"{CURRENCIES[code].minimum} in {code}" for code in DEFAUL
 MAXIMUM_METADATA = 20  # Stripe holds 50 keys; the rest are ours
 METADATA_NAME = 40  # characters, Stripe's
 METADATA_VALUE = 500  # characters, Stripe's
+MAXIMUM_BOOKING = 64  # characters
+BOOKING = r"[A-Za-z0-9][A-Za-z0-9 ._:/#-]*"
+BOOKING_IN_WORDS = "letters, digits, spaces and . _ : / # -, and must begin with a letter or digit"
 NULL: Messages = {"null": Complaint("null", "The field must not be null.")}
 IP_FORMATS = [{"format": "ipv4"}, {"format": "ipv6"}]
 CAPTURE_METHODS = ("automatic", "manual")
@@ -112,9 +115,9 @@ class PaymentIntentSchema(StrictSchema):
     )
     booking_reference = Text(
         1,
-        64,
-        pattern=r"[A-Za-z0-9][A-Za-z0-9 ._:/#-]*",
-        allowed="letters, digits, spaces and . _ : / # -, and must begin with a letter or digit",
+        MAXIMUM_BOOKING,
+        pattern=BOOKING,
+        allowed=BOOKING_IN_WORDS,
         required=True,
         metadata={"example": "BK-2026-0117"},
     )

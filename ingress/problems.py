@@ -43,6 +43,8 @@ _ALL = (
     ProblemKind("version_unknown", 400, "This API version does not exist", "Leave Tollgate-Version out, or name one."),
     ProblemKind("signature_invalid", 400, "The signature is not valid", "Sign the body with the endpoint's secret."),
     ProblemKind("event_invalid", 400, "The body is no Stripe event", "Send the event as Stripe made it."),
+    ProblemKind("query_invalid", 400, "The query is not acceptable", "Correct the parameters that `errors` names."),
+    ProblemKind("cursor_invalid", 400, "The cursor is not of this list", "Begin again without a cursor."),
     ProblemKind("unauthenticated", 401, "A valid API key is required", "Send `Authorization: Bearer <your API key>`."),
     ProblemKind("not_found", 404, "There is nothing here", "Check the address and the id."),
     ProblemKind("method_not_allowed", 405, "This method is not for this address", "Use a method named in Allow."),

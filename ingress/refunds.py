@@ -10,12 +10,15 @@ from ingress.answers import tagged_answer
 from ingress.commands import Command, keep, read_command
 from ingress.door import Door
 from ingress.fields import MinorUnits, OneOf, StrictSchema
+from ingress.misses import found
 from ingress.payment_intents import MAXIMUM_METADATA, Metadata
 from ingress.payments import PAYMENT_ID
 from ingress.problems import ProblemError
 from ingress.views import glimpse, read_view
 from tasks.contracts import identity, representations
+from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.refunds import CreateRefund
+from tasks.contracts.shows import ShowViews
 from tasks.contracts.views import PaymentView, RefundView
 
 REFUND_ID = re.compile(r"ref_[a-z2-7]{26}")
@@ -54,10 +57,7 @@ def refunds(door: Door) -> Blueprint:
     @routes.get("/v1/refunds/<refund_id>")
     def show_refund(refund_id: str) -> Response:
         client = door.api_keys.authenticate(request)
-        found = read_view(door, RefundView, refund_id, client.client_id) if REFUND_ID.fullmatch(refund_id) else None
-        if found is None:
-            raise ProblemError("not_found", "There is no such refund.")
-        view, tag = found
+        view, tag = find_refund(door, client, refund_id)
         return tagged_answer(representations.refund(view), tag)
 
     return routes
@@ -74,6 +74,20 @@ def refund_contract(door: Door, command: Command, payment_id: str, shown: str | 
         metadata=asked.get("metadata", {}),
         shown=shown,
     )
+
+
+def find_refund(door: Door, client: ApiKeyRecord, refund_id: str) -> tuple[RefundView, str]:
+    """Return a refund of the client with its entity tag, asking a worker for it if Redis has it not.
+
+    Raises:
+        ProblemError: `not_found`; or as `found` does.
+    """
+    if not REFUND_ID.fullmatch(refund_id):
+        raise ProblemError("not_found", "There is no such refund.")
+    view = found(door, client, ShowViews(refund_id), lambda: read_view(door, RefundView, refund_id, client.client_id))
+    if view is None:
+        raise ProblemError("not_found", "There is no such refund.")
+    return view
 
 
 def _first(door: Door, command: Command, contract: CreateRefund) -> RefundView:

@@ -206,10 +206,33 @@ class AcceptedRefundSchema(Answer):
     refund = fields.Nested(RefundSchema, required=True)
 
 
+class ListSchema(Answer):
+    """What every list holds beside its things, the newest of which are in front."""
+
+    object = _text("Always `list`", validate=validate.Equal("list"))
+    has_more = fields.Boolean(required=True, metadata={"description": "Whether there are older ones"})
+    next_cursor = _text("Ask for them with this as `cursor`; for you and this list only", allow_none=True)
+
+
+class PaymentListSchema(ListSchema):
+    """Payments."""
+
+    data = fields.List(fields.Nested(PaymentSchema), required=True)
+
+
+class RefundListSchema(ListSchema):
+    """Refunds."""
+
+    data = fields.List(fields.Nested(RefundSchema), required=True)
+
+
 class FieldErrorSchema(Answer):
     """What is wrong with one field."""
 
-    field = _text("A JSON pointer (RFC 6901) into the body; empty for the body itself", "/customer/email")
+    field = _text(
+        "A JSON pointer (RFC 6901) into the body, empty for the body itself; or the name of a query's parameter",
+        "/customer/email",
+    )
     code = _text("For programs", "not_an_email")
     message = _text("For people; never repeats the value")
 

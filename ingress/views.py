@@ -1,19 +1,20 @@
 """Reading views: a client sees its own jobs, payments and refunds, and of the others not even that they exist."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from config.errors import KeyringError, SealBrokenError
+from config.errors import KeyringError, SealBrokenError, TollgateError
 from ingress.door import Door
 from ingress.problems import ProblemError
-from ingress.projections import ForgottenError, read_projection
 from ingress.replies import fields_of
-from tasks.contracts.views import JobView, PaymentView, RefundView, Subject
+from tasks.contracts.lists import ListKey
+from tasks.contracts.views import AbsentView, JobView, ListView, PaymentView, RefundView, SealedView, Subject
 
 SOON = {"Retry-After": "1"}  # seconds
 V = TypeVar("V", JobView, PaymentView, RefundView)
+S = TypeVar("S", bound=SealedView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,20 @@ About = Subject | Unseen
 log = logging.getLogger(__name__)
 
 
+class MissingError(TollgateError):
+    """Redis has not got it, and no worker has said lately that there is none."""
+
+
 def read_view(door: Door, kind: type[V], name: str, client_id: str) -> tuple[V, str] | None:
-    """Return the view of one thing of this client with its entity tag, or None.
+    """Return the view of one thing of this client with its entity tag; None if it is another's, or a worker says so.
 
     Raises:
+        MissingError: it is not in Redis, and nobody has said that there is none.
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if what lies there cannot be opened, or Redis has forgotten everything.
     """
     key = door.keyspace.view(name)
-    fields = _fields(door, key)
+    fields = _fields(door, name)
     view = _open(door, kind, key, fields)
     return (view, _tag(fields)) if view is not None and view.client_id == client_id else None
 
@@ -55,6 +61,33 @@ def glimpse(door: Door, kind: type[V], name: str, client_id: str) -> V | None:
     except ProblemError:
         return None
     return view if view is not None and view.client_id == client_id else None
+
+
+def read_list(door: Door, key: ListKey) -> ListView:
+    """Return a list, which holds all that PostgreSQL knew when it was written; raises as `read_view` does."""
+    name = key.name(door.settings.view_keys)
+    listed = _open(door, ListView, door.keyspace.view(name), _fields(door, name))
+    if listed is None or listed.client_id != key.client_id:
+        raise MissingError
+    return listed
+
+
+def read_several(door: Door, kind: type[V], names: Sequence[str], client_id: str) -> list[V]:
+    """Return several things of this client, read in one round trip; what is another's is left out.
+
+    Raises:
+        MissingError: if Redis has not got one of them.
+        RedisAwayError: if Redis does not answer.
+        ProblemError: `view_unavailable`, if one cannot be opened.
+    """
+    if not names:
+        return []
+    keys = [door.keyspace.view(name) for name in names]
+    replies = door.gate.ask(*(("HGETALL", key) for key in keys))
+    views = [_open(door, kind, key, fields_of(reply)) for key, reply in zip(keys, replies, strict=True)]
+    if None in views:
+        raise MissingError
+    return [view for view in views if view is not None and view.client_id == client_id]
 
 
 def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None, Subject | None]:
@@ -80,14 +113,36 @@ def _open_subject(door: Door, subject: About, key: str, fields: Mapping[bytes, b
     return _open(door, PaymentView, key, fields)
 
 
-def _fields(door: Door, key: str) -> Mapping[bytes, bytes]:
-    try:
-        return read_projection(door.gate, door.keyspace, key)
-    except ForgottenError as error:
-        raise ProblemError("view_unavailable", "The current state cannot be read just now.", headers=SOON) from error
+def _fields(door: Door, name: str) -> Mapping[bytes, bytes]:
+    """Return the fields of a view; none, if a worker said a moment ago that there is nothing to be shown.
+
+    Only a miss takes a second round trip.
+    """
+    key = door.keyspace.view(name)
+    fields = fields_of(door.gate.ask_one("HGETALL", key))
+    if fields:
+        return fields
+    # Once more behind the epoch: Redis may have been filled between the two.
+    absent = door.keyspace.absent(name)
+    epoch, reply, word = door.gate.ask(("GET", door.keyspace.epoch), ("HGETALL", key), ("HGETALL", absent))
+    if isinstance(epoch, Exception):
+        raise epoch
+    if fields := fields_of(reply):
+        return fields
+    if _is_absent(door, absent, fields_of(word)):
+        return {}
+    if epoch is None:
+        raise ProblemError("view_unavailable", "The current state cannot be read just now.", headers=SOON)
+    raise MissingError
 
 
-def _open(door: Door, kind: type[V], key: str, fields: Mapping[bytes, bytes]) -> V | None:
+def _is_absent(door: Door, key: str, fields: Mapping[bytes, bytes]) -> bool:
+    word = _open(door, AbsentView, key, fields)
+    # Whoever can write Redis could keep an old word for later.
+    return word is not None and door.clock() < word.until
+
+
+def _open(door: Door, kind: type[S], key: str, fields: Mapping[bytes, bytes]) -> S | None:
     try:
         return kind.open(door.settings.view_keys, key, fields) if fields else None
     except (SealBrokenError, KeyringError, TypeError) as error:

@@ -155,9 +155,14 @@ class ListView(SealedView):
 
 @dataclass(frozen=True, slots=True)
 class AbsentView(SealedView):
-    """Says that there was nothing by that id when a worker looked; lies beside the place of its view, for a moment."""
+    """Says that there was nothing by that id when a worker looked; lies beside the place of its view.
+
+    Args:
+        until: how long it counts, in seconds since 1970, UTC.
+    """
 
     id: str
+    until: float
 
 
 Subject = PaymentView | RefundView  # what a job is about

@@ -23,6 +23,8 @@ from ingress.app import create_app
 from ingress.waiting import waiting_room
 from tasks.contracts.api_keys import ApiKeyRecord, ApiKeyToken, issue_token
 from tasks.contracts.journal import JournalEntry
+from tasks.contracts.pulse import Condition, Pulse
+from tasks.contracts.views import AbsentView
 
 MACS = Keyring("m1", {"m1": b"m" * 32})
 VIEWS = Keyring("v1", {"v1": b"v" * 32})
@@ -129,6 +131,17 @@ class Site:
         """Deliver a webhook, signed by the first secret unless a header is given."""
         signature = header if header is not None else sign(payload, SECRETS[0], int(time.time()) if at is None else at)
         return self.client().post("/v1/webhooks/stripe", data=payload, headers={"Stripe-Signature": signature})
+
+    def say_absent(self, name: str, until: float | None = None) -> None:
+        """Say as a worker does that there is nothing by that id, nor was a moment ago."""
+        key = self.keyspace.absent(name)
+        word = AbsentView(name, time.time() + 30 if until is None else until).seal(VIEWS, key, 1, 0)
+        self.redis.hset(key, mapping={"e": 1, "v": 0, "d": word})
+
+    def dispatch(self, database: Condition = "up") -> None:
+        """Give the pulse of a dispatcher that takes the journal in."""
+        pulse = Pulse(int(time.time() * 1000), database, "up")
+        self.redis.set(self.keyspace.dispatcher_pulse, pulse.to_bytes())
 
     def journal(self) -> list[JournalEntry]:
         """Return what was accepted."""

@@ -86,7 +86,9 @@ def test_a_key_belongs_to_one_client(site: Site) -> None:
     mine, theirs = site.post(), site.post(headers={"Authorization": f"Bearer {other.text}"})
     assert mine.json["payment"]["id"] != theirs.json["payment"]["id"]
     for link in (mine.json["job"]["links"]["self"], mine.json["payment"]["links"]["self"]):
-        foreign, missing = site.get(link, other), site.get(link[:-26] + "a" * 26, other)
+        nothing = link[:-26] + "a" * 26
+        site.say_absent(nothing.rpartition("/")[2])
+        foreign, missing = site.get(link, other), site.get(nothing, other)
         assert foreign.status_code == missing.status_code == 404
         assert {**foreign.json, "instance": "", "request_id": ""} == {**missing.json, "instance": "", "request_id": ""}
 

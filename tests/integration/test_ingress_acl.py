@@ -67,13 +67,17 @@ def limited(url: str) -> Iterator[tuple[Site, redis.Redis]]:
 
 def test_the_limited_user_can_do_all_the_ingress_does(limited: tuple[Site, redis.Redis]) -> None:
     site, _ = limited
+    site.dispatch()
     first = site.post(key="k")
     assert first.status_code == 202
     assert site.post(key="k").headers["Idempotent-Replayed"] == "true"
     assert site.post_event(b'{"id":"evt_1"}').status_code == 200
     assert site.get(first.json["job"]["links"]["self"]).status_code == 200
     assert site.get(first.json["payment"]["links"]["self"]).status_code == 200
+    site.say_absent("job_" + "a" * 26)
     assert site.get("/v1/jobs/job_" + "a" * 26).status_code == 404
+    assert site.get("/v1/payments?booking_reference=BK-1").status_code == 503
+    assert len(site.journal()) == 3, "a worker is asked for what is missing"
     site.redis.set(site.keyspace.dispatcher_pulse, 1)
     assert site.get("/health/ready").status_code == 200
     project(site, first.json, "running", "processing")
@@ -82,7 +86,7 @@ def test_the_limited_user_can_do_all_the_ingress_does(limited: tuple[Site, redis
     assert (waited.status_code, waited.headers["Preference-Applied"]) == (202, "wait=1")
     site.redis.script_flush()
     assert site.post(key="after a flush").status_code == 202
-    assert len(site.journal()) == 3
+    assert len(site.journal()) == 4
 
 
 FORBIDDEN: list[Callable[[redis.Redis, Site], object]] = [

@@ -141,6 +141,7 @@ def test_a_revoked_key_stops_working_when_its_record_grows_old(redis_url: str, r
 
 @pytest.mark.parametrize("job_id", ["x", "job_" + "A" * 26, "job_" + "a" * 27, "pay_" + "a" * 26, "%00", "..%2f"])
 def test_a_malformed_id_is_not_found(site: Site, job_id: str) -> None:
+    site.say_absent("pay_" + "a" * 26)
     assert site.get(f"/v1/jobs/{job_id}").status_code == 404
     assert site.get(f"/v1/payments/{job_id}").status_code == 404
 
@@ -202,7 +203,7 @@ def test_an_unforeseen_error_says_nothing_of_itself(
     def fail(*_args: object) -> None:
         raise ValueError("ada@example.org")
 
-    monkeypatch.setattr("ingress.payments.load", fail)
+    monkeypatch.setattr("ingress.commands.load", fail)
     answer = post(site, GOOD)
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
     assert "ada@" not in answer.text + caplog.text

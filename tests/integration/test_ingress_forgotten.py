@@ -41,8 +41,10 @@ def test_a_key_that_is_missing_from_a_full_redis_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("path", [UNKNOWN_JOB, UNKNOWN_PAYMENT])
 def test_a_view_that_redis_forgot_is_unavailable_and_not_missing(site: Site, path: str) -> None:
+    name = path.rpartition("/")[2]
+    site.say_absent(name)
     assert site.get(path).status_code == 404
-    site.redis.delete(site.keyspace.epoch)
+    site.redis.delete(site.keyspace.epoch, site.keyspace.absent(name))
     answer = site.get(path)
     assert (answer.status_code, answer.json["code"]) == (503, "view_unavailable")
     assert answer.headers["Retry-After"] == "1"

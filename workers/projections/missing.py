@@ -26,6 +26,7 @@ OLDER_LIST_SECONDS = 600  # of a list that no projection keeps up: somebody page
 PIECE = 200  # views that are sealed and written together
 ABSENT_VERSION = 0
 
+_NOW = text("SELECT EXTRACT(EPOCH FROM clock_timestamp())::float")
 # Jobs of Tollgate's own are shown to nobody; things that a job is yet to make are not absent.
 _HIDDEN = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND projected_version > version")
 _TO_BE_MADE = text(f"""
@@ -94,9 +95,10 @@ def _absent(session: Session, runtime: Runtime, names: Iterable[str], epoch: int
     candidates = sorted(set(names))
     parameters = {"ids": candidates, "show": ShowViews.KIND.name}
     to_be_made = set(session.scalars(_TO_BE_MADE, parameters)) if candidates else set()
+    until = session.execute(_NOW).scalar_one() + ABSENT_SECONDS
     keyspace = runtime.settings.redis.keyspace
     return [
-        Shown(name, keyspace.absent(name), epoch, ABSENT_VERSION, AbsentView(name), ABSENT_SECONDS)
+        Shown(name, keyspace.absent(name), epoch, ABSENT_VERSION, AbsentView(name, until), ABSENT_SECONDS)
         for name in candidates
         if name not in to_be_made
     ]
