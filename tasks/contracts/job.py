@@ -23,6 +23,8 @@ class Kind:
         asks: whether it has Stripe do something; what only looks has nothing to be in doubt of.
         kept: whether its rows are kept for ever; else they are deleted soon after its end, and what has expired by the
             time it is taken in gets none.
+        posted: whether it may come by the journal. What only other jobs leave behind may not: the ingress can sign
+            entries, and must not thereby speak in our name.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Kind:
     shown: bool = True
     asks: bool = True
     kept: bool = True
+    posted: bool = True
 
 
 class Contract(Protocol):

@@ -19,7 +19,12 @@ class SendNotification(JsonContract):
     """
 
     KIND: ClassVar[Kind] = Kind(
-        "notifications.send", queues.NOTIFICATIONS, max_age=SEND_NOTIFICATION_AGE, shown=False, asks=False
+        "notifications.send",
+        queues.NOTIFICATIONS,
+        max_age=SEND_NOTIFICATION_AGE,
+        shown=False,
+        asks=False,
+        posted=False,
     )
 
     endpoint_id: str

@@ -69,7 +69,7 @@ class RefreshPayment(JsonContract):
     """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous."""
 
     KIND: ClassVar[Kind] = Kind(
-        "payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False, asks=False
+        "payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False, asks=False, posted=False
     )
 
     payment_id: str

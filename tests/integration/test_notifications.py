@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from config.errors import JournalRejectedError
 from config.retries import LANE_FAILURES
 from ingress.notifications import NotifiedPaymentSchema, PaymentNotificationSchema
 from models.encrypted import encrypt
@@ -22,7 +23,7 @@ from models.endpoint import Endpoint
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.steps import Step
 from tests.builders.endpoints import SECRET, add_endpoint, notification, notifications
-from tests.builders.entries import event_entry, payment_entry
+from tests.builders.entries import entry_of, event_entry, new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.stripe_events import AMOUNT, FakeStripe, intent
 from tests.builders.stripe_events import event as stripe_event
@@ -237,6 +238,14 @@ def explained(session: Session) -> str:
         "EXPLAIN SELECT * FROM endpoints WHERE client_id = 'site' AND disabled_at IS NULL"
     )
     return "\n".join(row[0] for row in rows)
+
+
+def test_whoever_can_write_the_journal_cannot_have_a_notification_sent(house: House) -> None:
+    forged = SendNotification(add_endpoint(house), "payment.paid", '{"type":"payment.paid"}')
+    entry = entry_of(forged, client="site", route="notifications", key=new_key(), subject="pay_forged")
+    with pytest.raises(JournalRejectedError, match="does not come by the journal"):
+        house.take_in(entry)
+    assert notifications(house) == []
 
 
 # Sending

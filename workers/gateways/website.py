@@ -100,8 +100,9 @@ class WebsiteGateway:
         self._names = names
         self._clock = clock
         self._lanes = Lanes(max(width, 1))
-        # One context for all connections: loading the certificates takes longer than a handshake.
-        self._tls = ssl.create_default_context(cafile=trusted or certifi.where())
+        self._trusted = trusted or certifi.where()
+        self._loading = threading.Lock()
+        self._context: ssl.SSLContext | None = None
 
     @property
     def longest_call(self) -> float:
@@ -198,9 +199,18 @@ class WebsiteGateway:
             plain = HTTPConnectionPool(address, target.port, maxsize=1)
             plain.ConnectionCls = _Plain
             return plain
-        pool = HTTPSConnectionPool(address, target.port, maxsize=1, ssl_context=self._tls, server_hostname=target.host)
+        pool = HTTPSConnectionPool(
+            address, target.port, maxsize=1, ssl_context=self._tls(), server_hostname=target.host
+        )
         pool.ConnectionCls = _Tls
         return pool
+
+    def _tls(self) -> ssl.SSLContext:
+        """Return the one context of all connections, made when it is needed: loading certificates takes time."""
+        with self._loading:
+            if self._context is None:
+                self._context = ssl.create_default_context(cafile=self._trusted)
+            return self._context
 
     def _retry_after(self, answer: BaseHTTPResponse) -> float | None:
         """Read Retry-After (RFC 9110, section 10.2.3): seconds or a date; what can't be read asks for nothing."""

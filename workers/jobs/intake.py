@@ -43,7 +43,7 @@ def check_entry(settings: WorkerSettings, fields: Mapping[bytes, bytes]) -> tupl
     """Open a stream entry and return it with its job row.
 
     Raises:
-        JournalRejectedError: if it is forged or broken.
+        JournalRejectedError: if it is forged or broken, or of a kind that only other jobs leave behind.
         JournalNotReadableYetError: if it is genuine, but of a key, kind or version that this process does not know:
             the ingress was brought up to date first.
     """
@@ -53,6 +53,8 @@ def check_entry(settings: WorkerSettings, fields: Mapping[bytes, bytes]) -> tupl
         contract = contract_of(entry.kind)
     except ContractError as error:
         raise JournalNotReadableYetError(f"{entry.job_id}: {error}") from error
+    if not contract.KIND.posted:
+        raise JournalRejectedError(f"{entry.job_id}: a job of the kind {entry.kind} does not come by the journal")
     if not 1 <= entry.version <= contract.KIND.version:  # what an older version wrote can still be read
         raise JournalNotReadableYetError(f"{entry.job_id}: version {entry.version} of {entry.kind} is unknown")
     try:
