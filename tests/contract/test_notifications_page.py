@@ -57,6 +57,7 @@ def test_the_pages_python_takes_what_tollgate_signs(verified: Callable[..., Any]
         (SECRET, headers(at=-301.0), BODY),
         (SECRET, headers(at=3600.0), BODY),
     ],
+    ids=["another secret", "another body", "another id", "another time", "no signature", "too old", "of the future"],
 )
 def test_the_pages_python_refuses_anything_else(
     verified: Callable[..., Any], secret: str, changed: dict[str, str], body: bytes
