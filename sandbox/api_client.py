@@ -54,6 +54,13 @@ class ApiClient:
             headers["Prefer"] = f"wait={wait}"
         return self.ask("POST", path, headers, json.dumps(body).encode())
 
+    def operate(
+        self, payment_id: str, verb: str, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None
+    ) -> Answer:
+        """Ask for a payment's `capture` or `cancel`, as `post_payment` does. Raises OSError."""
+        headers = {"Idempotency-Key": idempotency_key} | ({} if wait is None else {"Prefer": f"wait={wait}"})
+        return self.ask("POST", f"/v1/payments/{payment_id}/{verb}", headers, json.dumps(body).encode())
+
     def payment(self, payment_id: str) -> Answer:
         """Read a payment. Raises OSError."""
         return self.ask("GET", f"/v1/payments/{payment_id}")

@@ -79,6 +79,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         "double_charges": verdict.double_charges,
         "double_refunds": verdict.double_refunds,
         "orphans": verdict.orphans,
+        "wrong_amounts": verdict.wrong_amounts,
         "false_failed": verdict.false_failed,
         "given_up": verdict.given_up,
         "unfinished": left,
@@ -98,6 +99,7 @@ def _broken(verdict: Verdict) -> list[str]:
         "charged twice": verdict.double_charges,
         "refunded twice": verdict.double_refunds,
         "orphans": verdict.orphans,
+        "paid with another amount than was asked": verdict.wrong_amounts,
         "falsely failed": verdict.false_failed,
         # Every trouble here ends, so that nothing that was accepted has a reason to be given up.
         "accepted and given up": verdict.given_up,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from stripe import StripeError
 
 from sandbox import shopper
 from sandbox.chaos import dashboard
-from sandbox.chaos.orders import ACCEPTED, ENDS, UNKNOWN, WANTED_BACK, Fate, Order
+from sandbox.chaos.database import ENDED
+from sandbox.chaos.orders import ACCEPTED, ENDS, PART_TAKEN, UNKNOWN, WANTED_BACK, Fate, Order
 from sandbox.chaos.website import Website
 from sandbox.demo.fates import DECLINED_CARD, GOOD_CARD
 from sandbox.shopper import ShopperError, ShopperResult
@@ -20,6 +21,15 @@ REPEAT_SECONDS: Final = 1.0  # what the API's Retry-After asks for
 FIRST_POLL_SECONDS: Final = 0.4
 SLOWER: Final = 1.5  # each look at a payment waits so much longer than the one before
 LONGEST_POLL_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is asked of a payment that is there: the end of its path, and the body."""
+
+    verb: str
+    body: Mapping[str, Any]
+
 
 # With which cards the shopper tries, one after another.
 CARDS: Final[Mapping[Fate, Sequence[str]]] = {
@@ -32,7 +42,19 @@ CARDS: Final[Mapping[Fate, Sequence[str]]] = {
     "is cancelled": (),
     "wants all back": (GOOD_CARD,),
     "wants a part back": (GOOD_CARD,),
+    "is captured": (GOOD_CARD,),
+    "is captured in part": (GOOD_CARD,),
+    "is held and given up": (GOOD_CARD,),
+    "is given up": (),
 }
+# What the website asks of the API afterwards.
+OPERATIONS: Final[Mapping[Fate, Operation]] = {
+    "is captured": Operation("capture", {}),
+    "is captured in part": Operation("capture", {"amount": PART_TAKEN}),
+    "is held and given up": Operation("cancel", {"reason": "requested_by_customer"}),
+    "is given up": Operation("cancel", {}),
+}
+PAID_AT_STRIPE: Final = frozenset({"succeeded", "requires_capture"})
 # What the office does in Stripe's dashboard afterwards.
 OFFICE: Final[Mapping[Fate, Callable[[str, Order], None]]] = {
     "is refunded": dashboard.refund,
@@ -73,6 +95,9 @@ def live(world: World, order: Order) -> Life:
         yield from _in_dashboard(world, order, act)
     if order.fate in WANTED_BACK:
         yield from _give_back(world, order, WANTED_BACK[order.fate])
+    operation = OPERATIONS.get(order.fate)
+    if operation is not None:
+        yield from _operate(world, order, operation)
     yield from _wait_for(world, order, lambda: order.status == ENDS[order.fate])
     order.ended_at = world.clock()
 
@@ -120,6 +145,25 @@ def _confirm(world: World, order: Order, card: str) -> Life:
             yield REPEAT_SECONDS
 
 
+def _operate(world: World, order: Order, operation: Operation) -> Life:
+    """Ask for an operation until it is accepted, under a key of its own, and see its job through."""
+    yield 0.0
+    while (result := world.website.operate(order, operation.verb, operation.body)) != ACCEPTED:
+        if result.startswith("refused"):
+            order.problem = f"the {operation.verb} was {result}"
+            return
+        yield REPEAT_SECONDS
+    pause = FIRST_POLL_SECONDS
+    while order.operation_id is not None:
+        yield pause
+        job = world.website.job(order.operation_id)
+        if job is not None and job["status"] in ENDED:
+            if job["status"] != "done":
+                order.problem = f"the {operation.verb} ended {job['status']}: {job['problem']}"
+            return
+        pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
+
+
 def _in_dashboard(world: World, order: Order, act: Callable[[str, Order], None]) -> Life:
     """Have the office act; an act is repeated until it was answered, under a key of its own."""
     yield 0.0
@@ -143,4 +187,4 @@ def _give_back(world: World, order: Order, amount: int | None) -> Life:
 
 
 def _settled(result: ShopperResult, card: str) -> bool:
-    return result.status == "succeeded" if card == GOOD_CARD else result.decline_code is not None
+    return result.status in PAID_AT_STRIPE if card == GOOD_CARD else result.decline_code is not None

@@ -26,6 +26,7 @@ class Verdict:
     double_charges: int = 0
     double_refunds: int = 0
     orphans: int = 0
+    wrong_amounts: int = 0
     false_failed: int = 0
     given_up: int = 0
     findings: list[str] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Verdict:
             or self.double_charges
             or self.double_refunds
             or self.orphans
+            or self.wrong_amounts
             or self.false_failed
             or self.given_up
         )
@@ -152,6 +154,10 @@ def _judge_kept(verdict: Verdict, order: Order, at_stripe: _AtStripe, view: Last
             f"lost: {order.reference} was accepted and has no PaymentIntent; job {view.job}, payment {view.payment}"
         )
         return
+    taken = at_stripe.intents[0]["amount_received"]
+    if at_stripe.intents[0]["status"] == "succeeded" and taken != order.takes:
+        verdict.wrong_amounts += 1
+        verdict.findings.append(f"wrong amount: {taken} was taken for {order.reference}, not {order.takes}")
     promised = promised_end(at_stripe.intents[0], at_stripe.charges)
     if view.payment != promised:
         verdict.lost += 1

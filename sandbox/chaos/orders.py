@@ -20,6 +20,10 @@ Fate = Literal[
     "is cancelled",
     "wants all back",
     "wants a part back",
+    "is captured",
+    "is captured in part",
+    "is held and given up",
+    "is given up",
 ]
 # What the payment must read in the end, if the shopper came so far.
 ENDS: Final[Mapping[Fate, str]] = {
@@ -32,7 +36,13 @@ ENDS: Final[Mapping[Fate, str]] = {
     "is cancelled": "canceled",
     "wants all back": "refunded",
     "wants a part back": "partially_refunded",
+    "is captured": "paid",
+    "is captured in part": "paid",
+    "is held and given up": "canceled",
+    "is given up": "canceled",
 }
+HELD: Final[frozenset[Fate]] = frozenset({"is captured", "is captured in part", "is held and given up"})
+PART_TAKEN: Final = 1_000  # pence captured of an order that is captured in part; every price is far above
 PART: Final = 100  # pence given back in part; every price is far above
 # What the website asks to give back; None is all of it.
 WANTED_BACK: Final[Mapping[Fate, int | None]] = {"wants all back": None, "wants a part back": PART}
@@ -43,6 +53,10 @@ MIXED: Final[Mapping[Fate, int]] = {
     "leaves": 2,
     "wants all back": 2,
     "wants a part back": 1,
+    "is captured": 1,
+    "is captured in part": 2,
+    "is held and given up": 1,
+    "is given up": 1,
 }
 ALL_PAY: Final[Mapping[Fate, int]] = {"pays": 1}
 IMPATIENT_SHARE: Final = 0.25  # of clients that never repeat an unknown answer, so that "at most once" is tried too
@@ -68,6 +82,7 @@ class Order:
     posted_at: float | None = None
     accepted_at: float | None = None
     ended_at: float | None = None
+    operation_id: str | None = None
     secret: str | None = None
     status: str = ""
     problem: str | None = None
@@ -86,6 +101,11 @@ class Order:
     def refund_accepted(self) -> bool:
         """Whether the client was told that its refund is kept."""
         return bool(self.refund_ids)
+
+    @property
+    def takes(self) -> int:
+        """What may be taken for it, in minor units, if anything is."""
+        return PART_TAKEN if self.fate == "is captured in part" else int(self.body["amount"])
 
     @property
     def payment_id(self) -> str:
@@ -110,10 +130,11 @@ def make_orders(
         Order(
             number=number,
             reference=booking.reference,
-            body=booking.body,
-            fate=chance.choices(names, list(fates.values()))[0],
+            body=booking.body | ({"capture": "manual"} if fate in HELD else {}),
+            fate=fate,
             impatient=impatient and chance.random() < IMPATIENT_SHARE,
         )
         for number in range(count)
         for booking in [make_booking(number, run, chance)]
+        for fate in chance.choices(names, list(fates.values()))
     ]

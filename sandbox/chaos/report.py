@@ -19,6 +19,7 @@ SUMMED: Final = (
     "double_charges",
     "double_refunds",
     "orphans",
+    "wrong_amounts",
     "false_failed",
     "given_up",
     "unfinished",

@@ -53,6 +53,14 @@ class Website:
                 order.refund_job_ids.add(answer.body["job"]["id"])
         return result
 
+    def operate(self, order: Order, verb: str, body: Mapping[str, Any]) -> str:
+        """Ask for an operation on an order's payment, and return what came of it as `post` does."""
+        answer = self._ask(lambda: self.api.operate(order.payment_id, verb, body, f"{verb} {order.reference}"))
+        result = self._name(order, answer)
+        if answer is not None and result == ACCEPTED:
+            order.operation_id = answer.body["job"]["id"]
+        return result
+
     def payment(self, payment_id: str) -> Mapping[str, Any] | None:
         """Read a payment; None if there was no answer, or it is not known just now."""
         return self._read(lambda: self.api.payment(payment_id))

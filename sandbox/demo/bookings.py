@@ -1,7 +1,6 @@
 """What the website posts: bookings of made-up people on made-up courses."""
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ class Booking:
     """One booking to be paid: its reference and the body of the request."""
 
     reference: str
-    body: Mapping[str, Any]
+    body: dict[str, Any]
 
 
 def make_booking(number: int, run: str, chance: random.Random) -> Booking:

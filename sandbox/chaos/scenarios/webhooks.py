@@ -16,6 +16,9 @@ FATES: Final[Mapping[Fate, int]] = {
     "is refunded": 2,
     "is refunded in part": 2,
     "is cancelled": 1,
+    "is captured": 1,
+    "is captured in part": 1,
+    "is held and given up": 1,
 }
 IN_ORDER: Final = 5  # orders of each fate that show the state to be reached
 EVENTS: Final = (400, 10_000)

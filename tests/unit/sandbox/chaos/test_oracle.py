@@ -64,7 +64,7 @@ def views_of(orders: list[Order]) -> dict[str, LastView]:
 
 
 def counts(verdict: Verdict) -> dict[str, int]:
-    names = ("lost", "double_charges", "double_refunds", "orphans", "false_failed", "given_up")
+    names = ("lost", "double_charges", "double_refunds", "orphans", "wrong_amounts", "false_failed", "given_up")
     return {name: getattr(verdict, name) for name in names if getattr(verdict, name)}
 
 
@@ -192,6 +192,16 @@ def test_an_order_that_was_told_that_nothing_was_accepted_must_not_run(orders: l
 def test_a_payment_that_reads_failed_though_stripe_has_it_is_false(orders: list[Order]) -> None:
     views = views_of(orders) | {orders[0].reference: LastView("failed", "dead")}
     assert counts(judge(orders, ledger_of(orders), views)) == {"false_failed": 1}
+
+
+def test_another_amount_than_was_asked_for_is_found(orders: list[Order]) -> None:
+    orders[0].fate = "is captured in part"
+    ledger = ledger_of(orders)
+    assert counts(judge(orders, ledger, views_of(orders))) == {"wrong_amounts": 1}
+    ledger["payment_intents"][0]["amount_received"] = orders[0].takes
+    assert judge(orders, ledger, views_of(orders)).clean
+    ledger["payment_intents"][1]["amount_received"] -= 1
+    assert counts(judge(orders, ledger, views_of(orders))) == {"wrong_amounts": 1}
 
 
 def test_a_job_that_says_that_it_is_dead_is_given_up_and_not_lost(orders: list[Order]) -> None:
