@@ -16,9 +16,10 @@ from ingress.fields import Complaint, MinorUnits, OneOf, StrictSchema, Text
 from ingress.payment_intents import MAXIMUM_METADATA, Metadata
 from ingress.payments import PAYMENT_ID
 from ingress.problems import ProblemError
-from ingress.views import Unseen
+from ingress.views import Unseen, glimpse
 from tasks.contracts.job import Contract
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
+from tasks.contracts.views import PaymentView
 
 # https://docs.stripe.com/api/payment_intents/cancel
 CANCEL_REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
@@ -84,23 +85,25 @@ def payment_operations(door: Door) -> Blueprint:
 
 
 def _operate(
-    door: Door, payment_id: str, verb: str, schema: Schema, contract: Callable[[str, dict[str, Any]], Contract]
+    door: Door, payment_id: str, verb: str, schema: Schema, contract: Callable[[str, dict[str, Any], bool], Contract]
 ) -> Response:
     if not PAYMENT_ID.fullmatch(payment_id):
         door.api_keys.authenticate(request)
         raise ProblemError("not_found", "There is no such payment.")
     # Each payment has keys of its own, and each operation, too.
     command = read_command(door, f"payments/{payment_id}/{verb}", schema)
-    return keep(door, command, contract(payment_id, command.asked), Unseen(payment_id))
+    shown = glimpse(door, PaymentView, payment_id, command.client.client_id) is not None
+    return keep(door, command, contract(payment_id, command.asked, shown), Unseen(payment_id))
 
 
-def _capture(payment_id: str, asked: dict[str, Any]) -> Contract:
-    return CapturePayment(payment_id, asked.get("amount"))
+def _capture(payment_id: str, asked: dict[str, Any], shown: bool) -> Contract:  # noqa: FBT001 - as the table calls it
+    return CapturePayment(payment_id, asked.get("amount"), shown)
 
 
-def _cancel(payment_id: str, asked: dict[str, Any]) -> Contract:
-    return CancelPayment(payment_id, asked.get("reason"))
+def _cancel(payment_id: str, asked: dict[str, Any], shown: bool) -> Contract:  # noqa: FBT001 - as above
+    return CancelPayment(payment_id, asked.get("reason"), shown)
 
 
-def _update(payment_id: str, asked: dict[str, Any]) -> Contract:
-    return UpdatePayment(payment_id, asked.get("amount"), asked.get("description"), asked.get("metadata", {}))
+def _update(payment_id: str, asked: dict[str, Any], shown: bool) -> Contract:  # noqa: FBT001 - as above
+    metadata = asked.get("metadata", {})
+    return UpdatePayment(payment_id, asked.get("amount"), asked.get("description"), metadata, shown)

@@ -16,12 +16,14 @@ class CapturePayment(JsonContract):
     Args:
         payment_id: as it was asked for; it need not be one of this client's.
         amount: minor units; None for all that is held.
+        shown: whether the client could read the payment when it asked, which a restored database may yet have to learn.
     """
 
     KIND: ClassVar[Kind] = Kind("payments.capture", queues.PAYMENTS, max_age=SETTLE_HOLD_AGE)
 
     payment_id: str
     amount: int | None
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class CancelPayment(JsonContract):
     Args:
         payment_id: as it was asked for; it need not be one of this client's.
         reason: one of Stripe's: `abandoned`, `duplicate`, `fraudulent` or `requested_by_customer`.
+        shown: whether the client could read the payment when it asked.
     """
 
     KIND: ClassVar[Kind] = Kind("payments.cancel", queues.PAYMENTS, max_age=SETTLE_HOLD_AGE)
 
     payment_id: str
     reason: str | None
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class UpdatePayment(JsonContract):
     Args:
         payment_id: as it was asked for; it need not be one of this client's.
         amount: minor units.
+        shown: whether the client could read the payment when it asked.
     """
 
     KIND: ClassVar[Kind] = Kind("payments.update", queues.PAYMENTS, max_age=UPDATE_PAYMENT_AGE)
@@ -54,3 +59,4 @@ class UpdatePayment(JsonContract):
     amount: int | None
     description: str | None
     metadata: Mapping[str, str]
+    shown: bool = False

@@ -225,11 +225,17 @@ def path_of(verb: str) -> dict[str, Any]:
     return {"method": "POST", "path": "^/v1/payment_intents/[^/]+" + ("$" if verb == "update" else f"/{verb}$")}
 
 
-@pytest.mark.parametrize("verb", OPERATIONS)
 @pytest.mark.parametrize(
-    "fault",
-    [{"do": "drop"}, {"do": "reset"}, {"do": "status", "effect": True}, {"do": "rate_limit"}, {"do": "lock_timeout"}],
-    ids=["lost", "reset", "stored 500 that acted", "rate limit", "lock timeout"],
+    ("verb", "fault"),
+    [
+        ("capture", {"do": "drop"}),
+        ("capture", {"do": "reset"}),
+        ("capture", {"do": "status", "effect": True}),
+        ("capture", {"do": "lock_timeout"}),
+        ("cancel", {"do": "drop"}),
+        ("update", {"do": "drop"}),
+        ("update", {"do": "status", "effect": True}),
+    ],
 )
 def test_an_operation_is_done_once_whatever_befalls_its_request(
     shop: House, stripe: Simulator, till: Till, verb: str, fault: dict[str, Any]
@@ -369,6 +375,11 @@ def test_operations_on_one_payment_are_done_in_the_order_of_their_acceptance(
     assert shop.operate(second.job_id).state == "done"
     shop.refresh_all()
     assert (till.intent["amount"], till.view.amount) == (2000, 2000)
+
+
+def test_a_payment_that_its_client_was_shown_is_waited_for(shop: House, till: Till) -> None:
+    job_id = till.asks(CapturePayment("pay_" + "b" * 26, None, shown=True))
+    assert {shop.operate(job_id).state for _ in range(8)} == {"waiting"}
 
 
 def test_another_clients_payment_and_one_that_never_comes_are_unknown(shop: House, till: Till) -> None:

@@ -63,6 +63,10 @@ class Change(Protocol):
     def payment_id(self) -> str:
         """Whose change it is."""
 
+    @property
+    def shown(self) -> bool:
+        """Whether the client could read the payment when it asked."""
+
     def flaw(self, payment: Payment) -> Refusal | None:
         """Return what no state at Stripe could mend."""
 
@@ -95,6 +99,11 @@ class Capture:
     def payment_id(self) -> str:
         """Whose change it is."""
         return self.asked.payment_id
+
+    @property
+    def shown(self) -> bool:
+        """Whether the client could read the payment when it asked."""
+        return self.asked.shown
 
     def flaw(self, payment: Payment) -> Refusal | None:
         """Refuse what is not held, and more than can be held."""
@@ -140,6 +149,11 @@ class Cancel:
         """Whose change it is."""
         return self.asked.payment_id
 
+    @property
+    def shown(self) -> bool:
+        """Whether the client could read the payment when it asked."""
+        return self.asked.shown
+
     def flaw(self, payment: Payment) -> Refusal | None:  # noqa: ARG002 - the protocol's signature
         """Find none: any payment may be given up that is not paid."""
         return None
@@ -180,6 +194,11 @@ class Update:
     def payment_id(self) -> str:
         """Whose change it is."""
         return self.asked.payment_id
+
+    @property
+    def shown(self) -> bool:
+        """Whether the client could read the payment when it asked."""
+        return self.asked.shown
 
     def flaw(self, payment: Payment) -> Refusal | None:
         """Refuse an amount that Stripe does not take in the payment's currency."""

@@ -41,7 +41,7 @@ from workers.services.stripe_objects import Verdict, apply_payment_intent, locke
 
 KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment, UpdatePayment))
 # The entry of the payment itself may still stand in the journal: before an attempt of this number, that it is not here
-# proves nothing.
+# proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
 PATIENT_ATTEMPTS = 6
 _EARLIER = text("""
 SELECT id FROM jobs
@@ -144,7 +144,7 @@ def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
     job = attempt.job
     names = {"payment": change.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
     coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
-    if coming or job.attempts < PATIENT_ATTEMPTS:
+    if coming or change.shown or job.attempts < PATIENT_ATTEMPTS:
         return _wait(attempt, "PaymentNotHere", f"{change.payment_id} is not here yet")
     return _refuse(Refusal("payment_unknown", "There is no such payment."))
 
