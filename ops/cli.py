@@ -40,6 +40,7 @@ GROUPS = {
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
     "queue": Entry("ops.queue", "queue_group", "Look at queues; pause and resume them."),
+    "readmodel": Entry("ops.readmodel", "readmodel_group", "Write anew what the website reads."),
     "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
     "schedules": Entry("ops.schedules", "schedules_group", "Look at what is done by the clock."),
     "secrets": Entry("ops.secrets", "secrets_group", "Generate the secrets of a new installation."),

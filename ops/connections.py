@@ -56,11 +56,19 @@ def open_redis(settings: RedisSettings) -> Iterator[Redis]:
     """
     client = create_redis(settings)
     try:
-        yield client
-    except RedisError as error:
-        raise RedisAwayError(f"Redis does not answer: {one_line(error)}") from error
+        with redis_complaints():
+            yield client
     finally:
         client.close()
+
+
+@contextmanager
+def redis_complaints() -> Iterator[None]:
+    """Turn redis-py's errors into ours; raises RedisAwayError."""
+    try:
+        yield
+    except RedisError as error:
+        raise RedisAwayError(f"Redis does not answer: {one_line(error)}") from error
 
 
 def one_line(error: BaseException | None) -> str:

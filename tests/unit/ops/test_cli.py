@@ -14,7 +14,7 @@ from ops import cli
 
 CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
-    *("replay", "discard", "cancel", "pause", "resume", "reread", "clear"),
+    *("replay", "discard", "cancel", "pause", "resume", "reread", "clear", "rebuild"),
     *("add", "remove", "disable", "enable", "test"),
     "invariants check",
 }
@@ -62,6 +62,7 @@ def test_the_commands_are_these() -> None:
         "keys list",
         "keys rotate",
         "keys revoke",
+        "readmodel rebuild",
         "redis acl",
         "schedules list",
         "secrets generate",
