@@ -25,6 +25,7 @@ from workers.runtime import create_runtime
 
 WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
 TASK_MODULES = (
+    "tasks.ledger",
     "tasks.notifications",
     "tasks.payment_operations",
     "tasks.payments",

@@ -19,6 +19,8 @@ SETTLE_HOLD_AGE: Final = 72 * HOUR
 UPDATE_PAYMENT_AGE: Final = CREATE_PAYMENT_AGE
 # What a payment is at Stripe stays worth knowing as long as events about it may come.
 REFRESH_PAYMENT_AGE: Final = 72 * HOUR
+# A charge that is captured asynchronously is booked within the hour; the rest is for an outage over a weekend.
+POST_FEE_AGE: Final = 72 * HOUR
 # Whoever asked has asked again by then, or is gone.
 SHOW_VIEWS_AGE: Final = 60.0
 # Money that came late must be dealt with, however long Stripe is away.

@@ -4,6 +4,7 @@ from config.errors import ContractError
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.job import Contract, Kind
+from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
@@ -20,6 +21,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         UpdatePayment,
         CreateRefund,
         CheckInvariants,
+        PostFee,
         SendNotification,
         ShowViews,
         StripeEvent,

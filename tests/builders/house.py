@@ -20,6 +20,7 @@ from tasks.contracts.events import StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
+from tasks.contracts.ledger import PostFee
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
@@ -38,6 +39,7 @@ from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
 from workers.services import (
+    fees,
     invariants,
     payment_operations,
     payments,
@@ -60,6 +62,7 @@ OPERATIONS: dict[str, Service[Any]] = {
     )
 }
 CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
+FEE = Service(PostFee, fees.collect, fees.settle_fee)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
 SHOWS = BatchService(ShowViews, shows.show)
 MOST = 1000
@@ -211,6 +214,13 @@ class House:
         for row in rows:
             self.make_due(row["id"])
         return [run_job(runtime or self.runtime, row["id"], REFRESH) for row in rows]
+
+    def collect_fees(self, runtime: Runtime | None = None) -> list[Result]:
+        """Run every ledger.fee job that is not over, as if its time had come."""
+        rows = self.sql("SELECT id FROM jobs WHERE kind = 'ledger.fee' AND state IN ('ready', 'waiting')")
+        for row in rows:
+            self.make_due(row["id"])
+        return [run_job(runtime or self.runtime, row["id"], FEE) for row in rows]
 
     # Redis
 

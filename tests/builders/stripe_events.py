@@ -57,9 +57,35 @@ def charge(intent_name: str, status: str, *, operation: str | None = None, **cha
     }
 
 
-def dispute(intent_name: str) -> Object:
+def dispute(intent_name: str, *balances: Object) -> Object:
     """Return a dispute, which carries nothing of ours but the PaymentIntent's id."""
-    return {"id": f"dp_{intent_name}", "object": "dispute", "payment_intent": intent_name, "status": "needs_response"}
+    return {
+        "id": f"dp_{intent_name}",
+        "object": "dispute",
+        "payment_intent": intent_name,
+        "status": "needs_response",
+        "amount": AMOUNT,
+        "currency": "gbp",
+        "balance_transactions": list(balances),
+    }
+
+
+def balance_transaction(name: str, amount: int, fee: int = 0, at: int = 0) -> Object:
+    """Return a balance transaction that moved the balance `at` seconds after the start."""
+    return {
+        "id": name,
+        "object": "balance_transaction",
+        "amount": amount,
+        "fee": fee,
+        "net": amount - fee,
+        "currency": "gbp",
+        "created": START + at,
+    }
+
+
+def payout(name: str, amount: int, status: str) -> Object:
+    """Return a payout."""
+    return {"id": name, "object": "payout", "amount": amount, "currency": "gbp", "status": status, "created": START}
 
 
 def refund(intent_name: str, amount: int, status: str = "succeeded", **changes: Any) -> Object:
@@ -153,6 +179,12 @@ class FakeStripe:
 
     def list_refunds(self, name: str) -> Any:
         return self._ask("list_refunds", {"name": name})
+
+    def retrieve_charge_booking(self, name: str) -> Any:
+        return self._ask("retrieve_charge_booking", {"name": name})
+
+    def retrieve_refund_booking(self, name: str) -> Any:
+        return self._ask("retrieve_refund_booking", {"name": name})
 
     def longest_call(self) -> float:
         return 2.5

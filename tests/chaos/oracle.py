@@ -22,11 +22,30 @@ def unsettled(stage: Stage, posted: Posted, status: str = "requires_confirmation
     if payments[0]["status"] != status or payments[0]["dirty"]:
         wrong.append(f"the payment is {payments[0]['status']}, dirty {payments[0]['dirty']}")
     wrong += _unshown(stage, posted, payments[0])
+    wrong += _unposted(stage, posted, payments[0])
     if stage.house.pending():
         wrong.append(f"{stage.house.pending()} entries are pending")
     if stage.house.runtime.redis.xlen(stage.house.keyspace.journal_waiting):
         wrong.append("an entry waits")
     return wrong
+
+
+def _unposted(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:
+    """Return where our ledger differs from the simulator's, by which a paid charge has its fee."""
+    ours = {
+        (each["kind"], each["account"]): each["amount"]
+        for each in stage.house.sql(
+            "SELECT kind, account, amount FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id"
+            " WHERE payment_id = :id AND account <> 'stripe'",
+            id=posted.payment_id,
+        )
+    }
+    theirs = {}
+    if row["status"] == "paid":
+        charge = stage.stripe.client.v1.charges.retrieve(row["stripe_charge_id"], {"expand": ["balance_transaction"]})
+        fee = getattr(charge.balance_transaction, "fee", 0)
+        theirs = {("capture", "sales"): -charge.amount_captured, ("fee", "fees"): fee}
+    return [] if ours == theirs else [f"posted are {ours}, and not {theirs}"]
 
 
 def _unshown(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:

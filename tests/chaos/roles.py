@@ -21,6 +21,7 @@ from tasks.contracts.events import StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
+from tasks.contracts.ledger import PostFee
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
@@ -28,6 +29,7 @@ from tasks.contracts.steps import Step
 from tasks.intake import Reader
 from tasks.invariants import check
 from tasks.notifications import send
+from tasks.ledger import fee
 from tasks.payments import create, refresh
 from tasks.process import bind_process
 from tasks.pulse import Heart
@@ -52,6 +54,7 @@ TASKS = {
     CancelPayment.KIND.name: payment_operations.cancel,
     UpdatePayment.KIND.name: payment_operations.update,
     CreateRefund.KIND.name: refunds.create,
+    PostFee.KIND.name: fee,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,
     CheckInvariants.KIND.name: check,

@@ -376,6 +376,18 @@ def refreshing(stage: Stage) -> Case:
     return _worker(stage, posted, "maintenance", status="paid")
 
 
+def collecting(stage: Stage) -> Case:
+    """The capture is posted; what Stripe keeps of it is to be looked up and posted."""
+    posted, events = _paid_at_stripe(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    stage.work("webhooks")
+    stage.time.advance(5.0)
+    stage.take_in("publish")
+    return _worker(stage, posted, "maintenance", status="paid")
+
+
 def notifying(stage: Stage) -> Case:
     """The shopper has paid, and the website is to hear of it."""
     posted, events = _paid_at_stripe(stage)
@@ -568,5 +580,6 @@ SCENES = (
     Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
     Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),
+    Scene("collecting", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), collecting),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
 )

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.errors import StripeUnavailableError
 from models.payment import Payment
 from models.refund import Refund
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.ledger import balances, kinds, transactions
-from tests.builders.stripe_events import AMOUNT, START, FakeStripe, Object, answer_of, charge, event, intent
+from tests.builders.stripe_events import (
+    AMOUNT,
+    START,
+    FakeStripe,
+    Object,
+    answer_of,
+    balance_transaction,
+    charge,
+    dispute,
+    event,
+    intent,
+    payout,
+)
+from workers.gateways.balance_snapshots import BalanceTransactionSnapshot, Booking
+from workers.gateways.snapshots import Answer
 from workers.services import ledger
 from workers.services.moves import Source
 from workers.services.stripe_objects import apply_payment_intent, locked
@@ -169,3 +185,126 @@ def test_a_refund_that_stripe_has_not_made_is_not_posted(known: Known) -> None:
     assert not tell(known, refund, failed=False)
     assert not tell(known, refund, failed=True)
     assert kinds(known.house) == []
+
+
+# Fees, disputes and payouts
+
+
+def booked(fee: int = 94) -> Any:
+    balance = BalanceTransactionSnapshot("txn_1", AMOUNT, fee, "gbp", at(6))
+    return lambda **_: Answer(Booking(balance, may_come=False), "req_fee", replayed=False, as_of=at(60))
+
+
+def not_booked(*, may_come: bool) -> Any:
+    return lambda **_: Answer(Booking(None, may_come=may_come), "req_fee", replayed=False, as_of=at(60))
+
+
+def collect(known: Known, answer: Any) -> list[str]:
+    stripe = FakeStripe(retrieve_charge_booking=answer, retrieve_refund_booking=answer)
+    return [result.state for result in known.house.collect_fees(known.house.with_stripe(stripe))]
+
+
+def test_a_captures_fee_is_looked_up_and_posted_by_its_balance_transaction(known: Known) -> None:
+    known.pay()
+    assert collect(known, booked()) == ["done"]
+    [fee] = transactions(known.house, "txn_1")
+    assert (fee["kind"], fee["payment_id"], fee["occurred_at"], fee["evidence"]) == ("fee", known.id, at(6), "req_fee")
+    assert fee["lines"] == [("fees", 94), ("stripe", -94)]
+
+
+def test_the_fee_of_a_charge_is_asked_for_once_however_many_events_come(known: Known) -> None:
+    known.pay()
+    known.hear("charge.succeeded", known.ch(), 5)
+    known.hear("charge.updated", known.ch(), 6)
+    [job] = known.house.jobs("ledger.fee")
+    assert (job["subject_id"], job["state"]) == (known.id, "ready")
+
+
+def test_a_fee_waits_until_stripe_has_booked_the_charge(known: Known) -> None:
+    known.pay()
+    assert collect(known, not_booked(may_come=True)) == ["waiting"]
+    assert known.house.jobs("ledger.fee")[0]["last_error"]["type"] == "NotBooked"
+    assert collect(known, booked()) == ["done"]
+    assert balances(known.house)["fees", "gbp"] == 94
+
+
+@pytest.mark.parametrize("answer", [booked(fee=0), not_booked(may_come=False)], ids=["no fee", "nothing booked"])
+def test_what_costs_nothing_posts_nothing_and_asks_no_more(known: Known, answer: Any) -> None:
+    known.pay()
+    assert collect(known, answer) == ["done"]
+    assert kinds(known.house) == [("capture", known.ch_id)]
+
+
+def test_stripe_being_away_loses_no_fee(known: Known) -> None:
+    def away(**_: Any) -> Any:
+        raise StripeUnavailableError
+
+    known.pay()
+    assert collect(known, away) == ["waiting"]
+    assert collect(known, booked()) == ["done"]
+
+
+def withdrawn(known: Known, *more: Object) -> Object:
+    return dispute(known.pi_id, balance_transaction("txn_out", -AMOUNT, fee=2000, at=100), *more)
+
+
+def test_a_dispute_takes_the_money_and_a_fee(known: Known) -> None:
+    known.pay()
+    for kind in ("created", "funds_withdrawn", "updated"):
+        known.hear(f"charge.dispute.{kind}", withdrawn(known), 100)
+    assert balances(known.house) == {
+        ("stripe", "gbp"): -2000,
+        ("sales", "gbp"): -AMOUNT,
+        ("disputes", "gbp"): AMOUNT,
+        ("fees", "gbp"): 2000,
+    }
+    assert {each["payment_id"] for each in transactions(known.house)} == {known.id}
+
+
+@pytest.mark.parametrize("heard", [("funds_withdrawn", "funds_reinstated"), ("funds_reinstated",)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_dispute_that_is_won_gives_the_money_back(
+    known: Known, heard: tuple[str, ...], *, turned: bool
+) -> None:
+    known.pay()
+    won = withdrawn(known, balance_transaction("txn_in", AMOUNT, at=900))
+    for kind in reversed(heard) if turned else heard:
+        known.hear(f"charge.dispute.{kind}", won if kind == "funds_reinstated" else withdrawn(known), 900)
+    assert balances(known.house)["disputes", "gbp"] == 0
+    assert balances(known.house)["fees", "gbp"] == 2000
+    assert sorted(kind for kind, _ in kinds(known.house)) == ["capture", "dispute", "dispute_fee", "dispute_reinstated"]
+
+
+def test_a_dispute_in_the_charges_currency_is_posted_where_the_account_has_another(known: Known) -> None:
+    known.pay()
+    settled = balance_transaction("txn_eur", -5700, fee=1500, at=100) | {"currency": "eur"}
+    known.hear("charge.dispute.funds_withdrawn", dispute(known.pi_id, settled), 100)
+    assert balances(known.house)["disputes", "gbp"] == AMOUNT
+    assert balances(known.house)["fees", "eur"] == 1500
+
+
+def hear_of_payout(house: House, kind: str, amount: int, seconds: int) -> str:
+    taken = event_entry(event(kind, payout("po_1", amount, kind.removeprefix("payout.")), seconds))
+    house.take_in(taken)
+    house.handle(taken.job_id)
+    return str(house.sql("SELECT outcome FROM stripe_events ORDER BY handled_at DESC")[0]["outcome"])
+
+
+def test_a_payout_moves_the_money_to_the_bank_and_is_of_no_payment(house: House) -> None:
+    assert [hear_of_payout(house, "payout.paid", 7000, 5) for _ in range(2)] == ["applied", "applied"]
+    assert balances(house) == {("bank", "gbp"): 7000, ("stripe", "gbp"): -7000}
+    assert transactions(house)[0]["payment_id"] is None
+
+
+@pytest.mark.parametrize("heard", [("paid", "failed"), ("failed", "paid"), ("failed",)])
+def test_a_payout_that_failed_leaves_the_money_with_stripe(house: House, heard: tuple[str, ...]) -> None:
+    for kind in heard:
+        hear_of_payout(house, f"payout.{kind}", 7000, 50)
+    assert set(balances(house).values()) == {0}
+    assert {kind for kind, _ in kinds(house)} == {"payout", "payout_failed"}
+
+
+@pytest.mark.parametrize("kind", ["payout.created", "payout.updated", "payout.canceled"])
+def test_other_news_of_payouts_is_recorded_and_moves_nothing(house: House, kind: str) -> None:
+    assert hear_of_payout(house, kind, 7000, 5) == "recorded"
+    assert kinds(house) == []

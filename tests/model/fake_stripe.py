@@ -21,6 +21,7 @@ from config.errors import (
     StripeUnavailableError,
 )
 from tests.model.puppet import stop
+from workers.gateways.balance_snapshots import BalanceTransactionSnapshot, Booking
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot, payment_intent_snapshot
 from workers.gateways.stripe import parse_operation
 
@@ -29,6 +30,7 @@ from workers.gateways.stripe import parse_operation
 # Stripe says; limited: 429; shut: our own breaker is open.
 FAULTS = ("unreached", "vanished", "lost", "broken", "acted", "busy", "limited", "shut")
 UNSEEN = ("unreached", "limited", "shut", "vanished")  # those of which Stripe's API sees nothing
+FEE = 20  # of every charge
 READS = ("retrieve", "list")
 FORGOTTEN_SECONDS = 24 * 3600.0
 SMALLEST_AMOUNT = 30  # pence; below it a payment is refused as wrong, whenever it is asked for
@@ -94,6 +96,14 @@ class FakeStripe:
     def retrieve_payment_intent(self, payment_intent_id: str) -> Answer[PaymentIntentSnapshot]:
         self._get("retrieve")
         return Answer(payment_intent_snapshot(self.intents[payment_intent_id]), "req", False, self._as_of(None))
+
+    def retrieve_charge_booking(self, charge_id: str) -> Answer[Booking]:
+        self._get("retrieve")
+        [paid] = [intent for intent in self.intents.values() if intent["latest_charge"] == charge_id]
+        balance = BalanceTransactionSnapshot(
+            f"txn_{charge_id}", paid["amount_received"], FEE, paid["currency"], self._as_of(paid)
+        )
+        return Answer(Booking(balance, may_come=False), "req", False, self._as_of(None))
 
     def find_payment_intent(self, *, customer_id: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
         self._get("list")

@@ -25,10 +25,11 @@ from ingress.waiting import WaitingRoom
 from models.database import create_database_engine
 from ops import journal
 from tasks import upkeep
+from tasks.contracts.ledger import PostFee
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP, Reader
-from tests.builders.house import EVENTS, REFRESH
+from tests.builders.house import EVENTS, FEE, REFRESH
 from tests.builders.ingress import ingress_settings
 from tests.builders.worker import worker_settings
 from tests.model import clock as clocks
@@ -70,7 +71,7 @@ CREATE = Service(
     lambda attempt, request: payments.create(attempt, request),  # noqa: PLW0108 - see above
     lambda *arguments: payments.settle_create(*arguments),  # noqa: PLW0108 - see above
 )
-SINGLES = {CreatePayment.KIND.name: CREATE, RefreshPayment.KIND.name: REFRESH}
+SINGLES = {CreatePayment.KIND.name: CREATE, RefreshPayment.KIND.name: REFRESH, PostFee.KIND.name: FEE}
 MILLISECONDS = 1000
 
 

@@ -16,6 +16,7 @@ from stripe.params import (
 
 from config.settings import StripeSettings
 from tasks.contracts.steps import Step
+from workers.gateways.balance_snapshots import Booking, booking
 from workers.gateways.calls import Answered, Caller, Request, object_id
 from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
 from workers.gateways.payment_intent_params import (
@@ -309,6 +310,22 @@ class StripeGateway:
         if after is not None:
             params["starting_after"] = after
         return self._stripe.refunds.list(params)
+
+    def retrieve_charge_booking(self, charge_id: str) -> Answer[Booking]:
+        """Fetch the balance transaction of a charge."""
+
+        def send() -> Answered:
+            return self._stripe.charges.retrieve(charge_id, {"expand": ["balance_transaction"]})
+
+        return self._caller.answer(Request(Step.LOOK_UP, "GET", "charges.retrieve", None, send, booking))
+
+    def retrieve_refund_booking(self, refund_id: str) -> Answer[Booking]:
+        """Fetch the balance transaction of a refund."""
+
+        def send() -> Answered:
+            return self._stripe.refunds.retrieve(refund_id, {"expand": ["balance_transaction"]})
+
+        return self._caller.answer(Request(Step.LOOK_UP, "GET", "refunds.retrieve", None, send, booking))
 
     def longest_call(self) -> float:
         """Return the seconds that one call may take at most; a look-up may make several."""

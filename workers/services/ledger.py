@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.payment import Payment
 from models.refund import Refund
+from workers.gateways.balance_snapshots import BalanceTransactionSnapshot, DisputeSnapshot, PayoutSnapshot
 from workers.services import postings
 from workers.services.moves import Source
 from workers.services.postings import Movement, Posting
@@ -65,6 +66,38 @@ def post_capture(session: Session, payment: Payment, source: Source) -> bool:
         payment.id,
     )
     return post(session, postings.capture(taken), source.evidence)
+
+
+def post_fee(session: Session, payment_id: str, balance: BalanceTransactionSnapshot, source: Source) -> bool:
+    """Post what Stripe keeps of a balance transaction, in its own currency; return whether this is new."""
+    return post(session, postings.fee(_fee(balance, payment_id)), source.evidence)
+
+
+def _fee(balance: BalanceTransactionSnapshot, payment_id: str | None) -> Movement:
+    return Movement(balance.id, balance.fee, balance.currency, balance.created, payment_id)
+
+
+def post_dispute(session: Session, payment: Payment, dispute: DisputeSnapshot, source: Source) -> None:
+    """Post what Stripe has withdrawn for a dispute and given back so far, and what it charges for that.
+
+    Every event of a dispute tells of all its movements up to then, so it is the same in whatever order they come. Where
+    the account has another currency than the charge, the dispute is posted in the charge's, as its capture was.
+    """
+    for balance in dispute.balances:
+        same = balance.currency == dispute.currency
+        amount = abs(balance.amount) if same else dispute.amount
+        moved = Movement(dispute.id, amount, dispute.currency, balance.created, payment.id)
+        rule = postings.dispute if balance.amount < 0 else postings.dispute_reinstated
+        post(session, rule(moved), source.evidence)
+        post(session, postings.dispute_fee(_fee(balance, payment.id)), source.evidence)
+
+
+def post_payout(session: Session, payout: PayoutSnapshot, source: Source, *, failed: bool) -> None:
+    """Post a payout that has reached the bank, or that failed; a failed one may have been told of as paid before."""
+    paid = Movement(payout.id, payout.amount, payout.currency, payout.created, None)
+    rules = postings.payout_failed(paid, source.as_of) if failed else (postings.payout(paid),)
+    for posting in rules:
+        post(session, posting, source.evidence)
 
 
 def post_refund(

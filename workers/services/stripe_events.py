@@ -15,12 +15,14 @@ from models.payment import Payment
 from models.refund import Refund
 from models.stripe_event import StripeEventRow
 from tasks.contracts.events import StripeEvent
+from workers.gateways.balance_snapshots import dispute_snapshot, payout_snapshot
 from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, refund_snapshot
 from workers.gateways.stripe import parse_operation
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
+from workers.services.ledger import post_dispute, post_payout
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
@@ -28,6 +30,7 @@ from workers.services.stripe_refunds import apply_refund
 
 SUBJECTS = ("pay_", "ref_")  # with which the ids begin that our operations at Stripe are named after
 APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.")
+PAYOUT_PAID, PAYOUT_FAILED = "payout.paid", "payout.failed"  # they move money, and are of no payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,10 @@ def _locked_payments(session: Session, events: Sequence[Event]) -> list[Payment]
 
 
 def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, payments: Sequence[Payment]) -> Outcome:
+    if event.type in (PAYOUT_PAID, PAYOUT_FAILED):
+        source = Source("event", event.created, event.id)
+        post_payout(session, payout_snapshot(event.fields), source, failed=event.type == PAYOUT_FAILED)
+        return _recorded(session, job, event, "applied")
     if not event.applies:
         return _recorded(session, job, event, "recorded")
     payment = _find(event, payments)
@@ -175,8 +182,12 @@ def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Pay
         case "refund":
             applied = apply_refund(session, runtime, payment, refund_snapshot(event.fields), source)
             return applied.verdict, applied.refund_id
+        case "dispute":
+            # Of its charge it tells only in part: fetch what became of that.
+            post_dispute(session, payment, dispute_snapshot(event.fields), source)
+            mark_dirty(payment)
+            return Verdict.AMBIGUOUS, None
         case _:
-            # A dispute's event tells of its charge only in part: fetch what became of it.
             mark_dirty(payment)
             return Verdict.AMBIGUOUS, None
 

@@ -18,6 +18,7 @@ from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
 from models.refund import CAME_TO_NOTHING, Refund
 from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
 from workers.runtime import Runtime
+from workers.services.fees import CHARGE, ask_for_fee
 from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
 from workers.services.remainders import given_back
@@ -82,7 +83,7 @@ def apply_payment_intent(
     came = snapshot.charge_id is not None and _money_came(payment, snapshot.charge_created, source)
     restate(session, runtime, payment, source)
     if came:
-        post_capture(session, payment, source)
+        _post(session, runtime, payment, source)
     return Verdict.TAKEN
 
 
@@ -116,7 +117,7 @@ def apply_charge(
         came = _money_came(payment, charge.created, source)
         restate(session, runtime, payment, source)
         if came:
-            post_capture(session, payment, source)
+            _post(session, runtime, payment, source)
         return verdict
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
@@ -161,6 +162,12 @@ def _money_came(payment: Payment, charged_at: dt.datetime | None, source: Source
     at_once = payment.capture_method == "automatic"
     payment.paid_at = charged_at if at_once and charged_at is not None else source.as_of
     return True
+
+
+def _post(session: Session, runtime: Runtime, payment: Payment, source: Source) -> None:
+    """Post what came, and leave behind a job that finds out what Stripe keeps of it."""
+    if payment.stripe_charge_id is not None and post_capture(session, payment, source):
+        ask_for_fee(session, runtime, payment, CHARGE, payment.stripe_charge_id)
 
 
 def mark_dirty(payment: Payment) -> None:
