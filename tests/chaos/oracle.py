@@ -10,8 +10,13 @@ from tests.chaos.stage import Posted, Stage
 VIEWS_OF = {"requires_confirmation": "done", "paid": "done"}
 
 
-def unsettled(stage: Stage, posted: Posted, status: str = "requires_confirmation") -> list[str]:
-    """Return what is not yet as it must be in the end; empty once all is well."""
+def unsettled(
+    stage: Stage, posted: Posted, status: str = "requires_confirmation", *, with_fee: bool = False
+) -> list[str]:
+    """Return what is not yet as it must be in the end; empty once all is well.
+
+    A fee is looked up a little later than its capture: it must be posted only `with_fee`.
+    """
     wrong = [f"{row['kind']} {row['id']} is {row['state']}" for row in stage.unfinished()]
     jobs = stage.house.sql("SELECT * FROM jobs WHERE id = :id", id=posted.job_id)
     payments = stage.house.sql("SELECT * FROM payments WHERE id = :id", id=posted.payment_id)
@@ -22,7 +27,7 @@ def unsettled(stage: Stage, posted: Posted, status: str = "requires_confirmation
     if payments[0]["status"] != status or payments[0]["dirty"]:
         wrong.append(f"the payment is {payments[0]['status']}, dirty {payments[0]['dirty']}")
     wrong += _unshown(stage, posted, payments[0])
-    wrong += _unposted(stage, posted, payments[0])
+    wrong += _unposted(stage, posted, payments[0], with_fee=with_fee)
     if stage.house.pending():
         wrong.append(f"{stage.house.pending()} entries are pending")
     if stage.house.runtime.redis.xlen(stage.house.keyspace.journal_waiting):
@@ -30,8 +35,8 @@ def unsettled(stage: Stage, posted: Posted, status: str = "requires_confirmation
     return wrong
 
 
-def _unposted(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:
-    """Return where our ledger differs from the simulator's, by which a paid charge has its fee."""
+def _unposted(stage: Stage, posted: Posted, row: dict[str, Any], *, with_fee: bool) -> list[str]:
+    """Return where our ledger differs from the simulator's."""
     ours = {
         (each["kind"], each["account"]): each["amount"]
         for each in stage.house.sql(
@@ -41,10 +46,13 @@ def _unposted(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:
         )
     }
     theirs = {}
-    if row["status"] == "paid":
+    if row["status"] in {"paid", "refunded"}:
         charge = stage.stripe.client.v1.charges.retrieve(row["stripe_charge_id"], {"expand": ["balance_transaction"]})
-        fee = getattr(charge.balance_transaction, "fee", 0)
-        theirs = {("capture", "sales"): -charge.amount_captured, ("fee", "fees"): fee}
+        theirs["capture", "sales"] = -charge.amount_captured
+        if with_fee or ("fee", "fees") in ours:
+            theirs["fee", "fees"] = getattr(charge.balance_transaction, "fee", 0)
+    if row["status"] == "refunded":
+        theirs["refund", "refunds"] = row["amount_refunded"]
     return [] if ours == theirs else [f"posted are {ours}, and not {theirs}"]
 
 

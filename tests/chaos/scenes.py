@@ -383,9 +383,11 @@ def collecting(stage: Stage) -> Case:
         assert stage.site.post_event(event).status_code == 200
     stage.take_in()
     stage.work("webhooks")
-    stage.time.advance(5.0)
+    stage.time.advance(SOON)
     stage.take_in("publish")
-    return _worker(stage, posted, "maintenance", status="paid")
+    case = _worker(stage, posted, "maintenance")
+    case.wrong = lambda: unsettled(stage, posted, "paid", with_fee=True)
+    return case
 
 
 def notifying(stage: Stage) -> Case:

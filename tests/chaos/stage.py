@@ -126,8 +126,11 @@ class Stage:
         self.time.reset()
 
     def unfinished(self) -> list[Row]:
-        """Return the jobs that have not come to an end."""
-        return self.house.sql("SELECT * FROM jobs WHERE state NOT IN ('done', 'refused', 'dead', 'cancelled')")
+        """Return the jobs that have not come to an end, but for a fee's whose time has not come."""
+        return self.house.sql(
+            "SELECT * FROM jobs WHERE state NOT IN ('done', 'refused', 'dead', 'cancelled')"
+            " AND NOT (kind = 'ledger.fee' AND state = 'ready' AND next_run_at > clock_timestamp())"
+        )
 
 
 @contextmanager

@@ -92,9 +92,10 @@ def _wakes_in_vain(stage: Stage, case: Case, actor: Actor) -> None:
 
 
 def _facts(stage: Stage) -> list[object]:
-    # What is not kept is deleted by whoever comes first, also by one who was frozen.
+    # What is not kept is deleted by whoever comes first, also by one who was frozen. A fee's job may be due only later.
     jobs = stage.house.sql(
-        "SELECT id, state, fence, attempts, version, last_error FROM jobs WHERE kind <> 'views.show' ORDER BY id"
+        "SELECT id, state, fence, attempts, version, last_error FROM jobs"
+        " WHERE kind NOT IN ('views.show', 'ledger.fee') ORDER BY id"
     )
     payments = stage.house.sql("SELECT id, status, stripe_id, dirty, version FROM payments ORDER BY id")
     return [jobs, payments]

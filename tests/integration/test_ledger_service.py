@@ -263,9 +263,7 @@ def test_a_dispute_takes_the_money_and_a_fee(known: Known) -> None:
 
 @pytest.mark.parametrize("heard", [("funds_withdrawn", "funds_reinstated"), ("funds_reinstated",)])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_dispute_that_is_won_gives_the_money_back(
-    known: Known, heard: tuple[str, ...], *, turned: bool
-) -> None:
+def test_a_dispute_that_is_won_gives_the_money_back(known: Known, heard: tuple[str, ...], *, turned: bool) -> None:
     known.pay()
     won = withdrawn(known, balance_transaction("txn_in", AMOUNT, at=900))
     for kind in reversed(heard) if turned else heard:

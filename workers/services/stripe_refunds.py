@@ -21,6 +21,7 @@ from workers.gateways.snapshots import RefundSnapshot
 from workers.gateways.stripe import parse_operation
 from workers.runtime import Runtime
 from workers.services.flags import raise_flag
+from workers.services.fees import REFUND, ask_for_fee
 from workers.services.ledger import post_refund, post_refund_failed
 from workers.services.moves import Source, move, note
 from workers.services.notifications import announce
@@ -76,7 +77,8 @@ def apply_refund(
         move(session, runtime, refund, status, source)
     # When Stripe made the refund it took the money from our balance, and gives it back if the refund comes to nothing.
     post = post_refund_failed if refund.status in CAME_TO_NOTHING else post_refund
-    post(session, payment, refund, source, at=snapshot.created)
+    if post(session, payment, refund, source, at=snapshot.created):
+        ask_for_fee(session, runtime, payment, REFUND, snapshot.id)
     return Applied(_tell(session, runtime, payment, refund, source), refund.id)
 
 
