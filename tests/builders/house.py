@@ -19,8 +19,8 @@ from models.encrypted import decrypt_bytes
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.journal import JournalEntry
-from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.ledger import PostFee
+from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews

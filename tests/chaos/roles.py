@@ -19,17 +19,17 @@ from tasks import intake, payment_operations, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
-from tasks.contracts.ledger import PostFee
 from tasks.contracts.payments import CreatePayment, RefreshPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import Reader
 from tasks.invariants import check
-from tasks.notifications import send
 from tasks.ledger import fee
+from tasks.notifications import send
 from tasks.payments import create, refresh
 from tasks.process import bind_process
 from tasks.pulse import Heart
