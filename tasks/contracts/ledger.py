@@ -18,7 +18,9 @@ class PostFee(JsonContract):
         stripe_id: of which.
     """
 
-    KIND: ClassVar[Kind] = Kind("ledger.fee", queues.MAINTENANCE, max_age=POST_FEE_AGE, shown=False, asks=False)
+    KIND: ClassVar[Kind] = Kind(
+        "ledger.fee", queues.MAINTENANCE, max_age=POST_FEE_AGE, shown=False, asks=False, posted=False
+    )
 
     payment_id: str
     noun: str
