@@ -39,6 +39,9 @@ GROUPS = {
     "jobs": Entry("ops.jobs", "jobs_group", "List, show and cancel jobs."),
     "journal": Entry("ops.journal", "journal_group", "Look at accepted requests; read them again after a restore."),
     "keys": Entry("ops.keys", "keys", "Issue, list, rotate and revoke the API keys of clients."),
+    "ledger": Entry(
+        "ops.ledger", "ledger_group", "Show what each account holds and what was posted, and check the books."
+    ),
     "queue": Entry("ops.queue", "queue_group", "Look at queues; pause and resume them."),
     "readmodel": Entry("ops.readmodel", "readmodel_group", "Write anew what the website reads."),
     "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
