@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from config.errors import ContractError
-from tests.unit.workers.gateways.objects import charge, payment_intent
-from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot
+from tests.unit.workers.gateways.objects import NEW_YEAR, charge, listed, payment_intent
+from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, saved_card_snapshots
 
 
 def test_a_fresh_payment_intent_has_no_charge_so_nothing_is_refunded_or_disputed() -> None:
@@ -111,3 +111,29 @@ def test_what_is_no_object_of_stripes_is_refused(thing: Any) -> None:
         payment_intent_snapshot(thing)
     with pytest.raises(ContractError, match="expected Stripe's charge"):
         charge_snapshot(thing)
+
+
+def test_a_held_charge_tells_until_when_its_bank_holds_the_amount() -> None:
+    details = {"type": "card", "card": {"capture_before": NEW_YEAR + 60}}
+    held = charge(captured=False, amount_captured=0, payment_method_details=details)
+    until = datetime.fromtimestamp(NEW_YEAR + 60, UTC)
+    assert (charge_snapshot(held).held, charge_snapshot(held).capture_before) == (True, until)
+    assert payment_intent_snapshot(payment_intent(latest_charge=held)).capture_before == until
+    assert not charge_snapshot(held | {"captured": True}).held
+    assert not charge_snapshot(held | {"refunded": True}).held
+
+
+def test_description_and_metadata_are_read_and_never_shown() -> None:
+    snapshot = payment_intent_snapshot(payment_intent(description="For Jane", metadata={"a": "Doe"}))
+    assert (snapshot.description, snapshot.metadata) == ("For Jane", {"a": "Doe"})
+    assert "Jane" not in repr(snapshot)
+    assert "Doe" not in repr(snapshot)
+
+
+def test_saved_cards_are_read_with_their_expiry() -> None:
+    card = {"id": "pm_1", "object": "payment_method", "created": NEW_YEAR, "card": {"exp_month": 3, "exp_year": 2030}}
+    [found] = saved_card_snapshots(listed(card))
+    assert (found.id, found.expires) == ("pm_1", (2030, 3))
+    for wrong in ({"data": None}, listed({"object": "source"}), listed(card | {"card": {}})):
+        with pytest.raises(ContractError):
+            saved_card_snapshots(wrong)

@@ -25,6 +25,7 @@ from config.errors import (
 from config.settings import StripeSettings
 from tests.unit.workers.gateways.objects import NEW_YEAR, charge, error, listed, payment_intent, refund
 from tests.unit.workers.gateways.scripted import Act, ScriptedServer, answer, closed_port, drop, scripted
+from workers.gateways.payment_intent_params import Taking
 from workers.gateways.stripe import API_VERSION, StripeGateway, stripe_breaker
 
 ROOT = Path(__file__).parents[4]
@@ -106,6 +107,39 @@ def test_a_payment_intent_is_made_under_its_operation_and_key() -> None:
         "metadata[b]": ["7"],
         "metadata[tollgate_operation]": [PAY],
     }
+
+
+AWAY = Taking(manual=True, saved_card="pm_1", receipt_email="jane@example.com")
+DECLINED = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
+
+
+def test_a_saved_card_is_charged_at_once_and_nobody_is_sent_to_another_page() -> None:
+    with talking(answer(200, payment_intent(status="requires_capture"))) as (made, server):
+        assert create(made, taking=AWAY).value.status == "requires_capture"
+    wanted = {
+        "payment_method": ["pm_1"],
+        "confirm": ["true"],
+        "off_session": ["true"],
+        "capture_method": ["manual"],
+        "receipt_email": ["jane@example.com"],
+        "automatic_payment_methods[allow_redirects]": ["never"],
+    }
+    assert {name: server.heard[0].body.get(name) for name in wanted} == wanted
+    assert "setup_future_usage" not in server.heard[0].body
+    assert "jane@example.com" not in repr(AWAY)
+
+
+def test_what_a_declined_saved_card_leaves_is_an_answer() -> None:
+    left = payment_intent(last_payment_error=DECLINED)
+    with talking(answer(402, error(**DECLINED, payment_intent=left))) as (made, _):
+        found = create(made, taking=AWAY)
+    assert (found.value.decline_code, found.request_id) == ("insufficient_funds", "req_1")
+
+
+@pytest.mark.parametrize("left", [None, "pi_1", {"object": "charge"}, {}])
+def test_a_decline_that_leaves_nothing_readable_is_an_error(left: Any) -> None:
+    with talking(answer(402, error(**DECLINED, payment_intent=left))) as (made, _), pytest.raises(StripeDeclinedError):
+        create(made, taking=AWAY)
 
 
 def test_no_description_is_sent_where_there_is_none() -> None:
