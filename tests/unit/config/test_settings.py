@@ -289,3 +289,24 @@ def test_the_currencies_are_set_and_each_must_be_one_of_stripes(monkeypatch: pyt
 def test_several_webhook_secrets_are_taken_while_one_is_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, complete_settings(TOLLGATE_STRIPE_WEBHOOK_SECRETS="whsec_newsecret, whsec_oldsecret"))
     assert settings.load_ingress().webhook_secrets == ("whsec_newsecret", "whsec_oldsecret")
+
+
+def test_only_a_sandbox_sends_notifications_to_its_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, complete_settings())
+    assert not settings.load_worker().websites.on_loopback
+    allowed = complete_settings(TOLLGATE_WEBSITES_ON_LOOPBACK="yes")
+    put(monkeypatch, allowed)
+    assert settings.load_worker().websites.on_loopback
+    for environment, key in (("test", "sk_test_x"), ("live", "sk_live_x")):
+        put(monkeypatch, {**allowed, "TOLLGATE_ENV": environment, "TOLLGATE_STRIPE_API_KEY": key})
+        monkeypatch.delenv("TOLLGATE_STRIPE_API_BASE")
+        for load in (settings.load_worker, settings.load_endpoints):
+            assert complaint(load).startswith("TOLLGATE_WEBSITES_ON_LOOPBACK must be unset")
+
+
+def test_a_lease_outlasts_a_call_to_a_website(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, complete_settings())
+    worker = settings.load_worker()
+    assert worker.websites.longest_call < worker.jobs.lease
+    put(monkeypatch, complete_settings(TOLLGATE_WEBSITE_READ_TIMEOUT="11"))
+    assert "TOLLGATE_WEBSITE_READ_TIMEOUT" in complaint(settings.load_worker)
