@@ -13,6 +13,7 @@ from sandbox.chaos.oracle import Verdict, judge
 from sandbox.chaos.quiet import last_views
 from sandbox.chaos.scenarios import Own, Scenario
 from sandbox.chaos.stage import Length, Stage, set_stage
+from sandbox.ledger_agreement import disagreements, read_posted
 
 FINDINGS_KEPT: Final = 50  # in the report; the counts count all
 SHARE_DIGITS: Final = 5
@@ -57,6 +58,8 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
     # The views first: whatever a view tells of Stripe is in a ledger that is read later.
     views = last_views(stage.website, stage.orders)
     verdict = judge(stage.orders, stage.system.simulator.ledger(), views)
+    address = stage.system.addresses.database_url
+    misposted = list(disagreements(stage.system.simulator.ledger(), read_posted(address))) if stage.quiet else []
     left, twice = unfinished(states), jobs_made_twice(stage.system.addresses.database_url)
     shares = measure(disturbed, stage.outages.ended)
     broken = [*own.broken, *_broken(verdict), *stage.toll.problems, *stage.website.unexpected]
@@ -65,6 +68,8 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         broken.append(
             f"not all was quiet in time: {in_flight} orders and {left} jobs had not ended: {_open_states(states)}"
         )
+    if misposted:
+        broken.append(f"{len(misposted)} movements of money differ from our ledger")
     if twice:
         broken.append(f"{twice} payments or refunds have more than one job")
     if shares.undisturbed is not None and shares.undisturbed < LEAST_AVAILABILITY:
@@ -82,6 +87,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         "wrong_amounts": verdict.wrong_amounts,
         "false_failed": verdict.false_failed,
         "given_up": verdict.given_up,
+        "misposted": len(misposted),
         "unfinished": left,
         "dead": dead(states),
         "availability": _rounded(shares.undisturbed),
@@ -89,7 +95,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         "requests": {"counted": shares.counted, "excluded": shares.excluded},
         "faults": dict(sorted(stage.toll.fired.items())),
         "figures": own.figures,
-        "findings": verdict.findings[:FINDINGS_KEPT],
+        "findings": [*verdict.findings, *misposted][:FINDINGS_KEPT],
     }
 
 

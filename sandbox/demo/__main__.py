@@ -23,6 +23,7 @@ from sandbox.demo.fates import FATES, SETTLE_SECONDS, SMOOTH, DemoError, Fate, P
 from sandbox.demo.heard import in_words, unheard
 from sandbox.demo.table import fates_table, live_table, percentile, show_books, wide_console
 from sandbox.failures import say_clearly
+from sandbox.ledger_agreement import read_posted
 from sandbox.processes import Event
 from sandbox.shopper import ShopperError
 from sandbox.system import Ports, System, running_system
@@ -96,7 +97,10 @@ def _play(console: Console, folder: Path, seed: int) -> dict[str, Any]:
             finally:
                 done.set()
                 painter.join()
-        books = compare(system.simulator.ledger(), read_payments(system.addresses.database_url))
+        payments = read_payments(system.addresses.database_url)
+        posted = read_posted(system.addresses.database_url)
+        views = [system.api.payment(payment["id"]).body for payment in payments]
+        books = compare(system.simulator.ledger(), payments, posted, views)
         _close(console, system, all_progress, books)
         return _report(system, all_progress, books, seed)
 

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from models.database import psycopg_url
+from sandbox.ledger_agreement import Movement, disagreements
 
 _PAYMENTS = text("""
 SELECT id, booking_reference, status, currency, amount, amount_received, amount_refunded, stripe_id, stripe_charge_id
@@ -28,6 +29,7 @@ class Books:
     ours: Mapping[str, int]
     charges: int
     payments: int
+    movements: int
     differences: Sequence[str]
 
 
@@ -51,8 +53,20 @@ def unfinished_jobs(database_url: str) -> int:
         engine.dispose()
 
 
-def compare(ledger: Mapping[str, Any], payments: Sequence[Mapping[str, Any]]) -> Books:
-    """Hold the simulator's ledger against our payments: every charge once, every penny, in both directions."""
+def compare(
+    ledger: Mapping[str, Any],
+    payments: Sequence[Mapping[str, Any]],
+    posted: Mapping[Movement, int],
+    views: Sequence[Mapping[str, Any]],
+) -> Books:
+    """Hold the simulator's ledger against our payments, ledger and views: every charge once, every penny, both ways.
+
+    Args:
+        ledger: the simulator's money facts.
+        payments: the rows of our payments.
+        posted: what our ledger says was moved.
+        views: our payments as the API shows them.
+    """
     charges = [charge for charge in ledger["charges"] if charge["status"] == "succeeded"]
     by_intent = {payment["stripe_id"]: payment for payment in payments if payment["stripe_id"] is not None}
     differences = [
@@ -60,6 +74,8 @@ def compare(ledger: Mapping[str, Any], payments: Sequence[Mapping[str, Any]]) ->
         *_made_twice(ledger["payment_intents"]),
         *_unknown_intents(ledger["payment_intents"], by_intent),
         *(line for charge in charges for line in _charge_differs(charge, by_intent.get(charge["payment_intent"]))),
+        *disagreements(ledger, posted),
+        *_shown_otherwise(payments, views),
         *_uncharged(payments, {charge["payment_intent"] for charge in charges}),
     ]
     at_stripe = {currency: totals["net"] for currency, totals in ledger["totals"].items()}
@@ -69,7 +85,18 @@ def compare(ledger: Mapping[str, Any], payments: Sequence[Mapping[str, Any]]) ->
             ours[payment["currency"]] += payment["amount_received"] - payment["amount_refunded"]
     if at_stripe != dict(ours):
         differences.append(f"totals differ: {at_stripe} at Stripe, {dict(ours)} here")
-    return Books(at_stripe, dict(ours), len(charges), len(payments), differences)
+    return Books(at_stripe, dict(ours), len(charges), len(payments), len(posted), differences)
+
+
+def _shown_otherwise(payments: Sequence[Mapping[str, Any]], views: Sequence[Mapping[str, Any]]) -> list[str]:
+    shown = {view["id"]: view for view in views}
+    names = ("status", "currency", "amount", "amount_received", "amount_refunded")
+    return [
+        f"{payment['id']}: {name} {payment[name]} here, the API shows {shown.get(payment['id'], {}).get(name)}"
+        for payment in payments
+        for name in names
+        if shown.get(payment["id"], {}).get(name) != payment[name]
+    ]
 
 
 def _charged_twice(charges: Sequence[Mapping[str, Any]]) -> list[str]:

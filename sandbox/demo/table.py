@@ -81,7 +81,10 @@ def _add_row(table: Table, name: str, some: Sequence[Progress]) -> None:
 
 def show_books(console: Console, books: Books) -> None:
     """Print both sides' totals and every difference."""
-    console.print(f"\nThe books: {books.charges} charges at the simulator, {books.payments} payments here")
+    console.print(
+        f"\nThe books: {books.charges} charges at the simulator; {books.payments} payments and {books.movements} "
+        "movements in the ledger here"
+    )
     for currency in sorted({*books.at_stripe, *books.ours}):
         theirs, ours = books.at_stripe.get(currency, 0), books.ours.get(currency, 0)
         sign = "=" if theirs == ours else "≠"
@@ -89,4 +92,4 @@ def show_books(console: Console, books: Books) -> None:
     for difference in books.differences:
         console.print(f"  [red]{difference}[/red]")
     if not books.differences:
-        console.print("  [green]They agree to the penny.[/green]")
+        console.print("  [green]The simulator, payments, ledger and views agree to the penny.[/green]")

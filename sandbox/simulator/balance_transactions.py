@@ -7,7 +7,15 @@ from sandbox.simulator.errors import NOT_FOUND, missing_resource
 from sandbox.simulator.money import fee
 from sandbox.simulator.state import Change
 
-WORDS: Final = {"refund": "REFUND FOR CHARGE", "refund_failure": "REFUND FAILURE FOR CHARGE"}
+WORDS: Final = {
+    "refund": "REFUND FOR CHARGE",
+    "refund_failure": "REFUND FAILURE FOR CHARGE",
+    "dispute": "Chargeback withdrawal for",
+    "dispute_reversal": "Chargeback reversal for",
+}
+# Of these the type is not the reporting category: https://docs.stripe.com/reports/balance-transaction-types
+TYPES: Final = {"dispute": "adjustment", "dispute_reversal": "adjustment", "payout_reversal": "payout_failure"}
+DISPUTE_FEE: Final = 2000  # £20, what Stripe asks in the UK; nothing is known of other currencies here
 SETTLEMENT_SECONDS: Final = 3 * 24 * 60 * 60  # a UK account's money is available after three days
 
 
@@ -25,6 +33,26 @@ def for_refund(change: Change, refund: JsonObject) -> JsonObject:
 def for_failed_refund(change: Change, refund: JsonObject) -> JsonObject:
     """Book that a refund came back."""
     return _book(change, refund, refund["amount"], 0, kind="refund_failure")
+
+
+def for_dispute(change: Change, dispute: JsonObject) -> JsonObject:
+    """Book what a dispute withdraws, and Stripe's fee for it."""
+    return _book(change, dispute, -dispute["amount"], DISPUTE_FEE, kind="dispute")
+
+
+def for_won_dispute(change: Change, dispute: JsonObject) -> JsonObject:
+    """Book that a dispute was won; Stripe keeps its fee."""
+    return _book(change, dispute, dispute["amount"], 0, kind="dispute_reversal")
+
+
+def for_payout(change: Change, payout: JsonObject) -> JsonObject:
+    """Book what goes to the bank."""
+    return _book(change, payout, -payout["amount"], 0, kind="payout")
+
+
+def for_failed_payout(change: Change, payout: JsonObject) -> JsonObject:
+    """Book what the bank sent back."""
+    return _book(change, payout, payout["amount"], 0, kind="payout_reversal")
 
 
 def retrieve(change: Change, identifier: str) -> JsonObject:
@@ -58,7 +86,7 @@ def _book(change: Change, source: JsonObject, amount: int, fee_amount: int, *, k
             "balance_type": "payments",
             "created": now,
             "currency": source["currency"],
-            "description": source["description"] if kind == "charge" else f"{WORDS[kind]} {source['charge']}",
+            "description": f"{WORDS[kind]} {source['charge']}" if kind in WORDS else source["description"],
             "exchange_rate": None,
             "fee": fee_amount,
             "fee_details": [details] if fee_amount else [],
@@ -66,6 +94,6 @@ def _book(change: Change, source: JsonObject, amount: int, fee_amount: int, *, k
             "reporting_category": kind,
             "source": source["id"],
             "status": "pending",
-            "type": kind,
+            "type": TYPES.get(kind, kind),
         },
     )

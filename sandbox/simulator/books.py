@@ -9,7 +9,7 @@ OPERATION: Final = "tollgate_operation"  # the metadata key under which a caller
 
 
 def money_facts(state: State) -> JsonObject:
-    """Return every customer, PaymentIntent, charge and refund with its amounts in minor units, and totals per currency.
+    """Return everything that is about money with its amounts in minor units, and totals per currency.
 
     ``net`` of a charge is what was captured less what was given back of it; an uncaptured remainder counts as neither.
     """
@@ -26,7 +26,11 @@ def money_facts(state: State) -> JsonObject:
             | {"operation": each["metadata"].get(OPERATION)}
             for each in state.oldest("refunds")
         ],
-        "payouts": [],
+        "disputes": [
+            _facts(state, each, "amount", "currency", "status", "charge") for each in state.oldest("disputes")
+        ],
+        "payouts": [_facts(state, each, "amount", "currency", "status") for each in state.oldest("payouts")],
+        "balance_transactions": [_balance(each) for each in state.oldest("balance_transactions")],
         "totals": _totals(charges),
     }
 
@@ -35,6 +39,13 @@ def _facts(state: State, source: JsonObject, *names: str) -> JsonObject:
     origin = state.get("origins", source["id"]) or {}
     facts = {name: source[name] for name in ("id", "created", *names)}
     return facts | {"idempotency_key": origin.get("idempotency_key"), "metadata": source["metadata"]}
+
+
+def _balance(transaction: JsonObject) -> JsonObject:
+    return {
+        name: transaction[name]
+        for name in ("id", "source", "reporting_category", "amount", "fee", "currency", "created")
+    }
 
 
 def _charge(state: State, charge: JsonObject) -> JsonObject:

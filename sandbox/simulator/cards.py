@@ -23,7 +23,7 @@ class Card:
 
     ``authenticates`` says that it asks for that step. Off-session, where nobody is there, it is declined instead,
     unless it ``is_set_up``: from the beginning, or ``once_saved`` by a payment that set it up. Its refunds are
-    ``refunded_as`` first, and some time later ``refund_ends``.
+    ``refunded_as`` first, and some time later ``refund_ends``. A charge that takes the money at once ``is_disputed``.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Card:
     once_saved: bool = False
     refunded_as: str = "succeeded"
     refund_ends: str | None = None
+    is_disputed: bool = False
 
     @property
     def last4(self) -> str:
@@ -86,6 +87,8 @@ CARDS: Final = (
     Card("pm_card_chargeDeclinedProcessingError", "4000000000000119", decline=PROCESSING),
     Card("pm_card_visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", decline=VELOCITY),
     Card("pm_card_radarBlock", "4100000000000019", decline=FRAUDULENT),
+    # https://docs.stripe.com/testing#disputes
+    Card("pm_card_createDispute", "4000000000000259", is_disputed=True),
     # https://docs.stripe.com/testing#refunds
     Card("pm_card_pendingRefund", "4000000000007726", refunded_as="pending", refund_ends="succeeded"),
     Card("pm_card_refundFail", "4000000000005126", refund_ends="failed"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import authentications, charges, payment_methods
+from sandbox.simulator import authentications, charges, disputes, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.cards import UNAUTHENTICATED, Card, Decline
 from sandbox.simulator.errors import PAYMENT_REQUIRED, ApiError, doc_url, invalid, unexpected_state
@@ -84,7 +84,9 @@ def pay(change: Change, attempt: Attempt) -> JsonObject:
     done = change.put("payment_intents", paid | {"status": "succeeded", "amount_received": intent["amount"]})
     emit(change, "payment_intent.succeeded", done)
     if intent["capture_method"] == "automatic_async":
-        charges.settle_later(change, charge)
+        charge = charges.settle_later(change, charge)
+    if attempt.card.is_disputed:
+        disputes.begin(change, charge)
     return done
 
 

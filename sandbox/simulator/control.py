@@ -9,6 +9,9 @@ GET, POST clock           ``{"advance_seconds": 90000}``
 GET, POST webhooks        ``{"duplicates": 1, "shuffle": 7, "delay_ms": 50, "pause": false, "retry_scale": 0.1}``;
                           what is left out goes back to its default
 POST refunds/finish       brings every refund to its end that is pending, or that fails later
+POST disputes/close         ``{"dispute": "dp_…", "outcome": "won"}``, or "lost": the bank decides
+POST payouts                ``{"currency": "gbp"}`` pays the balance out to the bank
+POST payouts/fail           ``{"payout": "po_…"}``: the bank sends it back
 POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
 POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
                           endpoint, or changes the one of that URL
@@ -22,16 +25,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import faults, webhook_endpoints
+from sandbox.simulator import disputes, faults, payouts, webhook_endpoints
 from sandbox.simulator.account import API_VERSION, JsonObject
 from sandbox.simulator.books import money_facts
 from sandbox.simulator.deliveries import MILLISECONDS, Deliveries, Settings
 from sandbox.simulator.engine import Engine, dumps
 from sandbox.simulator.errors import ApiError
+from sandbox.simulator.state import Change
 from sandbox.simulator.wire import Request, Response
 
 PREFIX: Final = "/_simulator/"
-SHOWN: Final = ("customers", "payment_intents", "charges", "refunds", "events", "deliveries", "webhook_endpoints")
+SHOWN: Final = (
+    "customers",
+    "payment_intents",
+    "charges",
+    "refunds",
+    "disputes",
+    "payouts",
+    "events",
+    "deliveries",
+    "webhook_endpoints",
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,30 @@ def _finish_refunds(control: Control, _given: Any) -> JsonObject:
     return {"finished": count}
 
 
+def _close_dispute(control: Control, given: Any) -> JsonObject:
+    return _changed(control, lambda change: disputes.close(change, given["dispute"], given["outcome"]))
+
+
+def _pay_out(control: Control, given: Any) -> JsonObject:
+    return _changed(control, lambda change: payouts.pay_out(change, given["currency"]))
+
+
+def _fail_payout(control: Control, given: Any) -> JsonObject:
+    return _changed(control, lambda change: payouts.fail(change, given["payout"]))
+
+
+def _changed(control: Control, work: Callable[[Change], JsonObject]) -> JsonObject:
+    """Do what the outside world does to the account, and tell the webhook endpoints."""
+    engine = control.engine
+    with engine.lock:
+        change = engine.change()
+        done = work(change)
+        position = engine.commit(change)
+    engine.ledger.wait(position)
+    control.deliveries.add(change)
+    return done
+
+
 def _webhooks(control: Control, given: Any) -> JsonObject:
     unknown = given.keys() - {"duplicates", "shuffle", "delay_ms", "pause", "retry_scale"}
     if unknown:
@@ -154,6 +192,9 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("GET", "clock"): _read_clock,
     ("POST", "clock"): _clock,
     ("POST", "refunds/finish"): _finish_refunds,
+    ("POST", "disputes/close"): _close_dispute,
+    ("POST", "payouts"): _pay_out,
+    ("POST", "payouts/fail"): _fail_payout,
     ("GET", "webhooks"): _read_webhooks,
     ("POST", "webhooks"): _webhooks,
     ("POST", "webhooks/resend"): _resend,

@@ -15,6 +15,8 @@ COLLECTIONS: Final = (
     "payment_methods",
     "charges",
     "refunds",
+    "disputes",
+    "payouts",
     "balance_transactions",
     "events",
     "webhook_endpoints",

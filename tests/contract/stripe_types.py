@@ -21,9 +21,11 @@ RESOURCES: dict[str, type[StripeObject]] = {
     "balance_transaction": stripe.BalanceTransaction,
     "charge": stripe.Charge,
     "customer": stripe.Customer,
+    "dispute": stripe.Dispute,
     "event": stripe.Event,
     "payment_intent": stripe.PaymentIntent,
     "payment_method": stripe.PaymentMethod,
+    "payout": stripe.Payout,
     "refund": stripe.Refund,
     "webhook_endpoint": stripe.WebhookEndpoint,
 }

@@ -89,6 +89,8 @@ def play(recorder: Recorder) -> None:
     recorder.intent(payment_method="pm_card_in", confirm="true", off_session="true")
     recorder.intent(payment_method="pm_card_visa")
     play_refunds(recorder, succeeded)
+    play_disputes(recorder)
+    play_payouts(recorder)
     play_errors(recorder, succeeded)
     charge = succeeded["latest_charge"]
     ask("GET", f"charges/{charge}", **{"expand[]": "balance_transaction"})
@@ -97,9 +99,19 @@ def play(recorder: Recorder) -> None:
     ask("GET", path, **{"expand[0]": "latest_charge.balance_transaction", "expand[1]": "customer"})
     ask("GET", path, **{"expand[0]": "payment_method"})
     recorder.simulator.control("POST", "clock", {"advance_seconds": 27 * 3600})
-    for noun in ("customers", "payment_intents", "charges", "refunds", "events", "webhook_endpoints"):
+    for noun in (
+        "customers",
+        "payment_intents",
+        "charges",
+        "refunds",
+        "disputes",
+        "payouts",
+        "events",
+        "webhook_endpoints",
+    ):
         listed = ask("GET", noun, limit=100)
         ask("GET", f"{noun}/{listed['data'][0]['id']}")
+    ask("GET", "events", type="customer.*", limit=10)  # older than the hundred newest
     ask("DELETE", f"webhook_endpoints/{ask('GET', 'webhook_endpoints')['data'][0]['id']}")
 
 
@@ -148,6 +160,25 @@ def play_refunds(recorder: Recorder, intent: Any) -> None:
     recorder.ask("GET", f"balance_transactions/{ended[1]['failure_balance_transaction']}")
     method = recorder.ask("GET", f"payment_intents/{intent['id']}")["payment_method"]
     recorder.ask("GET", f"payment_methods/{method}")
+
+
+def play_disputes(recorder: Recorder) -> None:
+    control = recorder.simulator.control
+    for outcome in ("won", "lost"):
+        recorder.intent("pm_card_createDispute")
+        dispute = recorder.ask("GET", "disputes", limit=1)["data"][0]
+        assert control("POST", "disputes/close", {"dispute": dispute["id"], "outcome": outcome})["status"] == outcome
+        for balance in recorder.ask("GET", f"disputes/{dispute['id']}")["balance_transactions"]:
+            recorder.ask("GET", f"balance_transactions/{balance['id']}")
+
+
+def play_payouts(recorder: Recorder) -> None:
+    control = recorder.simulator.control
+    paid = control("POST", "payouts", {"currency": "gbp"})
+    failed = control("POST", "payouts/fail", {"payout": paid["id"]})
+    for name in ("balance_transaction", "failure_balance_transaction"):
+        recorder.ask("GET", f"balance_transactions/{failed[name]}")
+    control("POST", "payouts", {"currency": "gbp"})
 
 
 def play_errors(recorder: Recorder, intent: Any) -> None:
@@ -206,9 +237,13 @@ def test_every_kind_of_object_and_status_was_compared(recorder: Recorder) -> Non
 
 
 def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Recorder) -> None:
-    events = next(answer for request, answer in recorder.answers if request == "GET events")
-    assert {event["type"] for event in events["data"]} >= {
+    pages = [answer["data"] for request, answer in recorder.answers if request == "GET events"]
+    assert {event["type"] for page in pages for event in page} >= {
         "charge.captured",
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
         "charge.failed",
         "charge.refunded",
         "charge.succeeded",
@@ -221,6 +256,8 @@ def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Rec
         "payment_intent.processing",
         "payment_intent.requires_action",
         "payment_intent.succeeded",
+        "payout.failed",
+        "payout.paid",
         "refund.created",
     }
 

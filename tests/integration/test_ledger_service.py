@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -12,10 +13,14 @@ from hypothesis import strategies as st
 from config.errors import StripeUnavailableError
 from models.payment import Payment
 from models.refund import Refund
+from sandbox import shopper
+from sandbox.ledger_agreement import Movement, disagreements, read_posted
+from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.ledger import balances, kinds, transactions
+from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import (
     AMOUNT,
     START,
@@ -306,3 +311,79 @@ def test_a_payout_that_failed_leaves_the_money_with_stripe(house: House, heard: 
 def test_other_news_of_payouts_is_recorded_and_moves_nothing(house: House, kind: str) -> None:
     assert hear_of_payout(house, kind, 7000, 5) == "recorded"
     assert kinds(house) == []
+
+
+# Against the simulator
+
+
+def paid_at_simulator(shop: House, stripe: Simulator, card: str = "4242424242424242") -> tuple[str, str]:
+    """Return a payment of which the simulator has told everything, and its PaymentIntent's id."""
+    entry = payment_entry()
+    shop.take_in(entry)
+    assert shop.create(entry.job_id).state == "done"
+    name = str(shop.payment(entry.subject_id)["stripe_id"])
+    secret = str(stripe.client.v1.payment_intents.retrieve(name).client_secret)
+    assert shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, card).status == "succeeded"
+    return entry.subject_id, name
+
+
+def hear_all(shop: House, stripe: Simulator, *names: str) -> None:
+    """Let everything be heard that the simulator tells of these objects, twice, the newest first."""
+    listed = [json.dumps(each.to_dict()).encode() for each in stripe.client.v1.events.list({"limit": 100}).data]
+    for body in [*listed, *listed]:
+        if any(name.encode() in body for name in names):
+            taken = event_entry(body)
+            shop.take_in(taken)
+            shop.make_due(taken.job_id)
+            shop.handle(taken.job_id)
+    while shop.refresh_all():
+        pass
+    while shop.collect_fees():
+        pass
+
+
+def agree(shop: House, stripe: Simulator, *names: str) -> dict[Movement, int]:
+    """Return what was posted, after holding it against the simulator's balance transactions of these objects."""
+    facts = stripe.control("GET", "ledger")
+    sources = {each["id"] for noun in ("charges", "refunds", "disputes") for each in facts[noun] if each["id"] in names}
+    sources |= {
+        each["id"] for noun in ("charges", "refunds") for each in facts[noun] if each["payment_intent"] in names
+    }
+    sources |= {each["id"] for each in facts["disputes"] if each["charge"] in sources}
+    sources |= {each["id"] for each in facts["payouts"] if each["id"] in names}
+    balances = [each for each in facts["balance_transactions"] if each["source"] in sources]
+    facts |= {"balance_transactions": balances}
+    posted = read_posted(shop.runtime.settings.database.url)
+    assert list(disagreements(facts, posted)) == []
+    assert posted
+    return posted
+
+
+def test_capture_fee_and_refunds_agree_with_the_simulator_to_the_penny(shop: House, stripe: Simulator) -> None:
+    _, intent_id = paid_at_simulator(shop, stripe)
+    stripe.client.v1.refunds.create({"payment_intent": intent_id, "amount": 950})
+    stripe.client.v1.refunds.create({"payment_intent": intent_id, "amount": 50})
+    hear_all(shop, stripe, intent_id)
+    posted = agree(shop, stripe, intent_id)
+    assert sorted(kind for kind, _, _ in posted) == ["capture", "fee", "refund", "refund"]
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_a_dispute_agrees_with_the_simulator_to_the_penny(shop: House, stripe: Simulator, outcome: str) -> None:
+    payment_id, intent_id = paid_at_simulator(shop, stripe, card="4000000000000259")
+    [opened] = stripe.client.v1.disputes.list({"payment_intent": intent_id}).data
+    stripe.control("POST", "disputes/close", {"dispute": opened.id, "outcome": outcome})
+    hear_all(shop, stripe, intent_id)
+    kinds = sorted(kind for kind, _, _ in agree(shop, stripe, intent_id))
+    assert kinds == ["capture", "dispute", "dispute_fee", *(["dispute_reinstated"] if outcome == "won" else []), "fee"]
+    assert shop.payment(payment_id)["status"] == "disputed"
+
+
+def test_payouts_agree_with_the_simulator_to_the_penny(shop: House, stripe: Simulator) -> None:
+    _, intent_id = paid_at_simulator(shop, stripe)
+    paid = stripe.control("POST", "payouts", {"currency": "gbp"})
+    stripe.control("POST", "payouts/fail", {"payout": paid["id"]})
+    again = stripe.control("POST", "payouts", {"currency": "gbp"})
+    hear_all(shop, stripe, intent_id, paid["id"], again["id"])
+    agree(shop, stripe, intent_id, paid["id"], again["id"])
+    assert balances(shop)["bank", "gbp"] == again["amount"]
