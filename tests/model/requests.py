@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass, field
 
 from ingress.accept import Submission, accept
+from ingress.commands import Command
+from ingress.commands import _first_job as first_job
 from ingress.door import Door
-from ingress.payments import _first
+from ingress.payments import _first as first_payment
 from ingress.problems import ProblemError
 from tasks.contracts import identity
+from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.payments import CreatePayment
 
@@ -73,11 +76,10 @@ class Requests:
         )
         fingerprint = identity.fingerprint(ring, contract.to_bytes())
         job_id = identity.job_id(ring, CLIENT, ROUTE, key, fingerprint)
-        job, payment = _first(self.door, contract, job_id, CLIENT)
-        views = {
-            self.door.keyspace.view(job_id): job,
-            self.door.keyspace.view(contract.payment_id): payment,
-        }
+        command = Command(ApiKeyRecord("", CLIENT, 0.0, 0), ROUTE, key, fingerprint, job_id, {})
+        payment = first_payment(self.door, command, contract)
+        job = first_job(self.door, command, contract, payment)
+        views = {self.door.keyspace.view(view.id): view for view in (job, payment)}
         self._accept(
             Submission(
                 job_id=job_id,
