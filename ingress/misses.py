@@ -22,11 +22,11 @@ from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.shows import ShowViews
 
 ROUTE = "views"
-# A worker shows it within some 50 ms (`bench`); a second forgives a busy one, and is short enough for a page to wait.
+# A worker shows it within a tenth of a second or so; a second forgives a busy one, and is short enough to wait for.
 WAIT_SECONDS = 1.0
 SLOT_SECONDS = 10  # in which one thing is asked for once
 # A person who looks through old bookings is slower. At this rate a client that asks for ids at random costs PostgreSQL
-# 1,200 short-lived rows at most (`workers.jobs.forget`), and the journal some 2 kB a second.
+# 1,250 short-lived rows at most (`workers.jobs.forget`), and the journal some 1 kB a second.
 RATE = 2.0  # a second
 BURST = 50
 T = TypeVar("T")

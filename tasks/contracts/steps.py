@@ -399,6 +399,14 @@ class Step(Enum):
         "older views",
         SHOWN,
     )
+    SHOW = Row(
+        "worker.show",
+        "writes views that reads found missing, and wakes those who wait for them",
+        "running rows; the views are missing",
+        LEASE,
+        "running rows; the views are there",
+        LEASE,
+    )
     PUT_ASIDE = Row(
         "worker.put_aside",
         "commits the outcome of a bad job of a batch",

@@ -486,6 +486,16 @@ def updating(stage: Stage) -> Case:
     return case
 
 
+def showing(stage: Stage) -> Case:
+    """Redis has lost a payment's view, and its client asks for it."""
+    posted = stage.posted_and_done()
+    stage.house.runtime.redis.delete(stage.house.keyspace.view(posted.payment_id))
+    request = ShowViews(posted.payment_id)
+    stage.house.post(entry_of(request, client="site", route="views", key=new_key(), subject=posted.payment_id))
+    stage.take_in()
+    return _worker(stage, posted, "views")
+
+
 def stopping(stage: Stage) -> Case:
     """A worker is told to stop in mid-job."""
     posted = stage.post()
@@ -583,5 +593,6 @@ SCENES = (
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
     Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),
     Scene("collecting", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), collecting),
+    Scene("showing", (Step.SHOW,), showing),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
 )

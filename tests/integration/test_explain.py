@@ -208,7 +208,7 @@ def many(house: House, number: int, booking: str = "BK-many") -> list[str]:
     house.create(entry.job_id)
     copies: dict[str, tuple[str, ...]] = {
         "jobs": ("id", "scope", "subject_id", "request_id"),
-        "payments": ("id", "job_id"),
+        "payments": ("id", "job_id", "stripe_id"),
     }
     for table, unique in copies.items():
         columns = [

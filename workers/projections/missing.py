@@ -62,7 +62,7 @@ def show_missing(runtime: Runtime, wanted: Sequence[tuple[str, ShowViews]]) -> N
     for start in range(0, len(views), PIECE):
         # With the last piece: whoever is woken finds all of it.
         wake = [request.subject_id for _, request in wanted] if start + PIECE >= len(views) else []
-        write(runtime, views[start : start + PIECE], Step.VIEWS, again=True, wake=wake)
+        write(runtime, views[start : start + PIECE], Step.SHOW, again=True, wake=wake)
     note(runtime, found.things)
 
 
