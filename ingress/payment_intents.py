@@ -19,6 +19,7 @@ from ingress.fields import (
     StrictSchema,
     Text,
 )
+from ingress.seat_hold import ON_DUPLICATE, SeatHoldSchema, hold_fields
 from tasks.contracts.payments import CreatePayment
 
 _MINIMUMS = ", ".join(f"{CURRENCIES[code].minimum} in {code}" for code in DEFAULT_CODES)
@@ -142,6 +143,15 @@ class PaymentIntentSchema(StrictSchema):
         }
     )
     receipt = Flag(metadata={"description": "Have Stripe send a receipt to the customer's address"})
+    seat_hold = Nested(SeatHoldSchema)
+    on_duplicate = OneOf(
+        ON_DUPLICATE,
+        "on_duplicate_unknown",
+        metadata={
+            "description": "While the booking has another live payment, `refuse` this one or `flag` both, the default. "
+            "A live one may still take money, or holds some",
+        },
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _currency_is_allowed(self, data: dict[str, Any], **_options: object) -> None:
@@ -184,4 +194,5 @@ def payment_contract(payment_id: str, asked: dict[str, Any]) -> CreatePayment:
         save_card=asked.get("save_card", False),
         off_session=asked.get("off_session", False),
         receipt=asked.get("receipt", False),
+        **hold_fields(asked),
     )

@@ -15,7 +15,7 @@ from tasks.contracts import identity, representations
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.shows import ShowViews
-from tasks.contracts.views import PaymentView
+from tasks.contracts.views import PaymentView, seat_hold
 
 ROUTE = "payment-intents"
 PAYMENT_ID = re.compile(r"pay_[a-z2-7]{26}")
@@ -73,6 +73,7 @@ def _first(door: Door, command: Command, contract: CreatePayment) -> PaymentView
         amount_refunded=0,
         currency=contract.currency,
         capture=contract.capture_method,
+        seat_hold=seat_hold(contract.hold_token, contract.hold_expires_at, contract.hold_late),
         booking_reference=contract.booking_reference,
         stripe_payment_intent=None,
         client_secret=None,

@@ -6,6 +6,7 @@ from marshmallow import INCLUDE, Schema, fields, validate
 
 from config.currencies import CODES
 from ingress.payment_intents import CAPTURE_METHODS
+from ingress.seat_hold import LATE
 
 JOB_STATES = ("accepted", "ready", "running", "waiting", "checking", "done", "refused", "dead", "cancelled")
 PAYMENT_STATUSES = (
@@ -32,6 +33,17 @@ REFUND_STATUSES = (
     "failed",
     "canceled",
     "refused",
+)
+FLAGS = (
+    "late_payment",
+    "duplicate_payment",
+    "refunds_above_capture",
+    "ledger_unbalanced",
+    "ledger_incomplete",
+    "status_astray",
+    "history_incomplete",
+    "stuck",
+    "refund_failed",
 )
 
 
@@ -105,6 +117,14 @@ class DeclineSchema(Answer):
     message = _text("Words fit for the customer")
 
 
+class SeatHoldShownSchema(Answer):
+    """The seats that were kept for the payment, as it was asked."""
+
+    token = _text("As it was sent")
+    expires_at = _time("Until when they were kept")
+    late = _text("What was to be done with money that came later", validate=validate.OneOf(LATE))
+
+
 class PaymentLinksSchema(Answer):
     """Where to read on."""
 
@@ -137,6 +157,12 @@ class PaymentSchema(Answer):
     client_secret = _text("For Stripe.js, once Stripe knows the payment; never log it", allow_none=True)
     stripe_payment_intent = _text("Stripe's id", allow_none=True)
     decline = fields.Nested(DeclineSchema, required=True, allow_none=True)
+    seat_hold = fields.Nested(SeatHoldShownSchema, required=True, allow_none=True)
+    flags = fields.List(
+        fields.String(validate=validate.OneOf(FLAGS)),
+        required=True,
+        metadata={"description": "What your staff should look at; Tollgate may come to know further ones"},
+    )
     created_at = _time("When it was accepted")
     updated_at = _time("When it last changed")
     links = fields.Nested(PaymentLinksSchema, required=True)

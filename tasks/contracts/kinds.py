@@ -7,7 +7,7 @@ from tasks.contracts.job import Contract, Kind
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
-from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 
@@ -16,6 +16,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     for contract in (
         CreatePayment,
         RefreshPayment,
+        ReviewPayment,
         CapturePayment,
         CancelPayment,
         UpdatePayment,

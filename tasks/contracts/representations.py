@@ -51,6 +51,8 @@ def payment(view: PaymentView) -> dict[str, Any]:
         "client_secret": view.client_secret,
         "stripe_payment_intent": view.stripe_payment_intent,
         "decline": view.decline,
+        "seat_hold": view.seat_hold,
+        "flags": list(view.flags),
         "created_at": view.created_at,
         "updated_at": view.updated_at,
         "links": {"self": payment_path(view.id), "job": f"/v1/jobs/{view.job_id}"},

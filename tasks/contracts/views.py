@@ -7,7 +7,7 @@ to epoch and version, so that nobody who can write Redis can put an old view, or
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from config.errors import SealBrokenError
@@ -86,6 +86,8 @@ class PaymentView(SealedView):
         capture_before: until when the amount is held, if that is known and it is held still.
         client_secret: for Stripe.js, once the PaymentIntent exists.
         decline: `{code, message}` with words fit for the customer, after a decline.
+        seat_hold: `{token, expires_at, late}` as it was asked for, if it was.
+        flags: what staff should look at, by kind.
     """
 
     NOUN: ClassVar[str] = "payment"
@@ -108,6 +110,13 @@ class PaymentView(SealedView):
     amount_capturable: int = 0
     capture: str = "automatic"
     capture_before: str | None = None
+    seat_hold: Mapping[str, str | None] | None = None
+    flags: list[str] = field(default_factory=list)
+
+
+def seat_hold(token: str | None, expires_at: str | None, late: str | None) -> Mapping[str, str | None] | None:
+    """Return a payment's seat hold as its view tells it; None if it has none."""
+    return None if token is None else {"token": token, "expires_at": expires_at, "late": late}
 
 
 @dataclass(frozen=True, slots=True)

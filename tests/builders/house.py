@@ -21,7 +21,7 @@ from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
-from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
@@ -45,6 +45,7 @@ from workers.services import (
     payments,
     refreshes,
     refunds,
+    reviews,
     shows,
     stripe_events,
 )
@@ -61,6 +62,7 @@ OPERATIONS: dict[str, Service[Any]] = {
         (UpdatePayment, payment_operations.update),
     )
 }
+REVIEW = Service(ReviewPayment, reviews.review, reviews.settle)
 CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
 FEE = Service(PostFee, fees.collect, fees.settle_fee)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)

@@ -22,7 +22,7 @@ from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
-from tasks.contracts.payments import CreatePayment, RefreshPayment
+from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
@@ -30,7 +30,7 @@ from tasks.intake import Reader
 from tasks.invariants import check
 from tasks.ledger import fee
 from tasks.notifications import send
-from tasks.payments import create, refresh
+from tasks.payments import create, refresh, review
 from tasks.process import bind_process
 from tasks.pulse import Heart
 from tasks.rounds import Rounds
@@ -50,6 +50,7 @@ from workers.runtime import Runtime, create_runtime
 TASKS = {
     CreatePayment.KIND.name: create,
     RefreshPayment.KIND.name: refresh,
+    ReviewPayment.KIND.name: review,
     CapturePayment.KIND.name: payment_operations.capture,
     CancelPayment.KIND.name: payment_operations.cancel,
     UpdatePayment.KIND.name: payment_operations.update,

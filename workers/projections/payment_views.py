@@ -1,15 +1,16 @@
 """The views of payments, read from their rows."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
 from models.declines import customer_words
 from models.encrypted import decrypt
 from models.payment import Payment
-from tasks.contracts.views import PaymentView
+from tasks.contracts.views import PaymentView, seat_hold
 from workers.projections.instants import rfc3339
 
 # Once no more can be paid with it, the client secret is kept from the view: fewer secrets, fewer mistakes.
@@ -18,11 +19,18 @@ _PAYABLE = frozenset({"requires_confirmation", "requires_action", "declined"})
 
 def read_payment_views(session: Session, ring: Keyring, payment_ids: Sequence[str]) -> list[tuple[int, PaymentView]]:
     """Return version and view of each payment that exists."""
-    rows = session.scalars(select(Payment).where(Payment.id.in_(payment_ids)))
-    return [(row.version, _view(row, ring)) for row in rows]
+    # The flags after the rows: a flag that comes between them has raised the version, and is shown once more.
+    rows = session.scalars(select(Payment).where(Payment.id.in_(payment_ids))).all()
+    flags = defaultdict[str, list[str]](list)
+    for subject, kind in session.execute(_FLAGS, {"ids": list(payment_ids)}):
+        flags[subject].append(kind)
+    return [(row.version, _view(row, ring, flags[row.id])) for row in rows]
 
 
-def _view(row: Payment, ring: Keyring) -> PaymentView:
+_FLAGS = text("SELECT subject_id, kind FROM flags WHERE subject_id = ANY(:ids) AND cleared_at IS NULL ORDER BY kind")
+
+
+def _view(row: Payment, ring: Keyring, flags: list[str]) -> PaymentView:
     secret = row.client_secret if row.status in _PAYABLE else None
     return PaymentView(
         id=row.id,
@@ -42,4 +50,8 @@ def _view(row: Payment, ring: Keyring) -> PaymentView:
         amount_capturable=row.amount_capturable,
         capture=row.capture_method,
         capture_before=rfc3339(row.capture_before) if row.capture_before and row.status == "requires_capture" else None,
+        seat_hold=seat_hold(row.hold_token, rfc3339(row.hold_expires_at), row.hold_late)
+        if row.hold_expires_at
+        else None,
+        flags=flags,
     )

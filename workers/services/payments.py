@@ -1,5 +1,6 @@
 """Payments: making a PaymentIntent exactly once."""
 
+import datetime as dt
 import json
 
 from sqlalchemy.dialects.postgresql import insert
@@ -19,6 +20,7 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services import customers
+from workers.services.bookings import admit
 from workers.services.customers import KnownCustomer
 from workers.services.moves import Source, move
 from workers.services.off_session import charge
@@ -102,6 +104,8 @@ def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: K
 def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
     with attempt.transaction(Step.INTENT) as session:
         job = attempt.job
+        if job.stopped_for is None:
+            admit(session, attempt.runtime, job, request)
         customer = _remember(session, attempt.runtime, job, request, status="processing")
         if job.stopped_for is None and job.fence > 1:
             _reopen(session, attempt.runtime, job, request.payment_id)
@@ -141,6 +145,9 @@ def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePa
             currency=request.currency,
             capture_method=request.capture_method,
             off_session=request.off_session,
+            hold_token=request.hold_token,
+            hold_expires_at=dt.datetime.fromisoformat(request.hold_expires_at) if request.hold_expires_at else None,
+            hold_late=request.hold_late,
             status=status,
             **_sealed(settings.encryption_keys, request),
         )

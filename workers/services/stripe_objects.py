@@ -18,6 +18,7 @@ from models.payment_status import TERMINAL_AT_STRIPE, Facts, status_from
 from models.refund import CAME_TO_NOTHING, Refund
 from workers.gateways.snapshots import ChargeSnapshot, PaymentIntentSnapshot
 from workers.runtime import Runtime
+from workers.services.bookings import money_came
 from workers.services.fees import CHARGE, ask_for_fee
 from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
@@ -84,6 +85,7 @@ def apply_payment_intent(
     restate(session, runtime, payment, source)
     if came:
         _post(session, runtime, payment, source)
+        money_came(session, runtime, payment)
     return Verdict.TAKEN
 
 
@@ -118,6 +120,7 @@ def apply_charge(
         restate(session, runtime, payment, source)
         if came:
             _post(session, runtime, payment, source)
+            money_came(session, runtime, payment)
         return verdict
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW

@@ -17,6 +17,7 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
         "ledger.fee": ("maintenance", 1),
         "payments.create": ("payments", 2),
         "payments.refresh": ("maintenance", 1),
+        "payments.review": ("maintenance", 1),
         "payments.capture": ("payments", 1),
         "payments.cancel": ("payments", 1),
         "payments.update": ("payments", 1),
