@@ -19,7 +19,8 @@ from rich.live import Live
 
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import Books, compare, read_payments, unfinished_jobs
-from sandbox.demo.fates import FATES, SETTLE_SECONDS, SMOOTH, DemoError, Fate, Progress, Stage
+from sandbox.demo.explained import explained
+from sandbox.demo.fates import FATES, LATE_REFUNDED, SETTLE_SECONDS, SMOOTH, DemoError, Fate, Progress, Stage
 from sandbox.demo.heard import in_words, unheard
 from sandbox.demo.table import fates_table, live_table, percentile, show_books, wide_console
 from sandbox.failures import say_clearly
@@ -162,6 +163,8 @@ def _close(console: Console, system: System, all_progress: Sequence[Progress], b
     console.print(f"\nOn the way: {fired} calls to Stripe spoiled, {kills} workers SIGKILLed, every webhook sent twice")
     show_books(console, books)
     console.print(f"The website heard, signed and each once: {in_words(_heard(system))}")
+    console.print(f"\ntollgate explain, of the payment that was {LATE_REFUNDED}:\n")
+    console.print(explained(system, all_progress), highlight=False, markup=False)
     console.print(
         f"\nAPI {system.web_url}/v1/openapi.json   Flower {system.flower_url}   Stripe {system.simulator.base_url}"
     )

@@ -1,5 +1,6 @@
 """What befalls the demo's payments: each fate is a function that plays website and shopper for one booking."""
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ SAME_POSTS = 5
 ACCEPTED = frozenset({200, 202})
 CALL_SECONDS = 4.0  # how long Stripe's answer is held back, to kill the worker meanwhile
 ENDED = frozenset({"done", "refused", "dead", "cancelled"})
+HOLD_SECONDS = 1.0  # how long the seats of a late payment are kept
+PAST_SECONDS = 1.1  # Stripe's clock tells whole seconds: a charge of the hold's last second is in time
+LATE_REFUNDED = "paid late, and given back"
 SMOOTH = 1  # the wave of payments that nothing disturbs
 CREATE_CALL = {"method": "POST", "path": "/v1/payment_intents$"}
 
@@ -177,6 +181,33 @@ def captured_in_part(stage: Stage, progress: Progress) -> None:
         raise DemoError(f"{view['amount_received']} was taken instead of {part}")
 
 
+def late(stage: Stage, progress: Progress, then: str) -> Mapping[str, Any]:
+    """The seats are kept for a moment only, and the shopper pays when they are gone; return the payment then."""
+    ends = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=HOLD_SECONDS)
+    hold = {"token": progress.booking.reference, "expires_at": ends.isoformat(timespec="milliseconds"), "late": then}
+    progress.booking = replace(progress.booking, body=progress.booking.body | {"seat_hold": hold})
+    posted, secret = stage.post(progress)
+    while dt.datetime.now(dt.UTC) < ends + dt.timedelta(seconds=PAST_SECONDS):
+        threading.Event().wait(POLL_SECONDS)
+    stage.pay(progress, secret, GOOD_CARD, "succeeded")
+    view = stage.wait_for(progress, lambda view: "late_payment" in view["flags"])
+    progress.notes.append("the seats were gone: flagged")
+    return stage.end(progress, posted, "refunded" if then == "refund" else view["status"])
+
+
+def late_kept(stage: Stage, progress: Progress) -> None:
+    """Late money that confirms the booking all the same."""
+    if late(stage, progress, "confirm")["status"] != "paid":
+        raise DemoError("the late money was not kept")
+
+
+def late_given_back(stage: Stage, progress: Progress) -> None:
+    """Late money that goes back at once, all of it."""
+    view = late(stage, progress, "refund")
+    if view["amount_refunded"] != progress.booking.body["amount"]:
+        raise DemoError(f"{view['amount_refunded']} of the late money went back")
+
+
 def another_card(stage: Stage, progress: Progress) -> None:
     """A declined card first: the view must say so in words fit for the customer; then another card."""
     posted, secret = stage.post(progress)
@@ -284,7 +315,9 @@ class Fate:
 
 
 FATES = (
-    Fate("paid", 8, paid),
+    Fate("paid", 6, paid),
+    Fate("paid late, and kept", 1, late_kept),
+    Fate(LATE_REFUNDED, 1, late_given_back),
     Fate("held, captured in part", 1, captured_in_part),
     Fate("declined, then another card", 4, another_card),
     Fate("declined, shopper leaves", 2, declined),
