@@ -22,7 +22,7 @@ def books_agree_afterwards(simulated_website: Website) -> Iterator[None]:
     yield
     system = simulated_website.system
     system.simulator.clear_faults()
-    books = compare(system.simulator.ledger(), read_payments(system.addresses.database_url))
+    books = compare(system.simulator.ledger(), read_payments(system.addresses.database_url), {}, [])
     doubled = [
         difference for difference in books.differences if "times" in difference or "PaymentIntents" in difference
     ]
