@@ -152,7 +152,7 @@ def test_a_second_live_payment_is_flagged_with_the_first_by_default(shop: House)
         assert shop.create(job).state == "done"
         ids.append(payment)
     assert [result.state for result in review_all(shop)] == ["done"]
-    details = {"payments": sorted(ids), "paid": False}
+    details = {"payments": sorted(ids), "number": 2, "paid": False}
     assert flagged(shop, "duplicate_payment") == dict.fromkeys(ids, details)
     for payment in ids:
         assert list(shop.payment_view(payment).flags) == ["duplicate_payment"]
@@ -293,10 +293,12 @@ def test_a_booking_that_is_paid_twice_is_flagged_on_each_payment(house: House, o
     pay(house, first, 1)
     assert flagged(house, "duplicate_payment") == {}
     pay(house, second, 2)
-    two = {"payments": sorted([first, second]), "paid": True}
+    two = {"payments": sorted([first, second]), "number": 2, "paid": True}
     assert flagged(house, "duplicate_payment") == {first: two, second: two}
     pay(house, third, 3)
-    assert flagged(house, "duplicate_payment") == {each: {"payments": sorted(ids), "paid": True} for each in ids}
+    assert flagged(house, "duplicate_payment") == {
+        each: {"payments": sorted(ids), "number": 3, "paid": True} for each in ids
+    }
 
 
 def test_payments_of_one_booking_that_are_paid_at_once_are_both_flagged(house: House) -> None:

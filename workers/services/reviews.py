@@ -22,9 +22,10 @@ from workers.services.bookings import IS_LIVE, PAID, duplicate_details, is_late,
 from workers.services.flags import raise_flag
 
 SLOT = "late"  # of the refund of late money: one for each payment, for ever
+MOST = 100  # payments of one booking that are looked at, the newest: no sound booking has nearly as many
 _LIVE = text(f"""
 SELECT live.id FROM payments AS own JOIN payments AS live USING (client_id, booking_reference)
-WHERE own.id = :id AND {IS_LIVE.format(table="live")}
+WHERE own.id = :id AND {IS_LIVE.format(table="live")} ORDER BY live.created_at DESC, live.id LIMIT {MOST}
 """)  # noqa: S608 - built of constants
 
 
