@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 
+from sandbox.system import KEYSPACE
 from tests.e2e.conftest import Website
 
 pytestmark = [pytest.mark.owns_servers, pytest.mark.stripe, pytest.mark.xdist_group("system"), pytest.mark.timeout(300)]
@@ -64,3 +66,17 @@ def test_the_same_key_with_another_body_is_refused(website: Website) -> None:
     assert website.post(body).status == 200
     answer = website.post({**body, "amount": 99_900})
     assert (answer.status, answer.body["code"]) == (422, "idempotency_key_reused")
+
+
+def test_what_redis_has_lost_is_fetched_by_a_worker_while_the_website_waits(website: Website) -> None:
+    payment = website.ready_payment()
+    api, patient = website.system.api, {"Prefer": "wait=10"}
+    booking = payment["booking_reference"]
+    with redis.Redis.from_url(website.system.addresses.redis_url) as client:
+        lists = list(client.scan_iter(match=KEYSPACE.view("lst_*")))
+        assert client.delete(KEYSPACE.view(payment["id"]), *lists) == 1 + len(lists)
+    read = api.ask("GET", f"/v1/payments/{payment['id']}", patient)
+    assert (read.status, read.body["amount"]) == (200, 12_500)
+    listed = api.ask("GET", f"/v1/payments?booking_reference={booking}", patient)
+    assert [each["id"] for each in listed.body["data"]] == [payment["id"]]
+    assert api.ask("GET", "/v1/payments/pay_" + "a" * 26, patient).status == 404
