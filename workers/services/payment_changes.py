@@ -17,17 +17,10 @@ from tasks.contracts.payment_operations import CancelPayment, CapturePayment, Up
 from workers.gateways.payment_intent_params import CancellationReason
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import StripeGateway, idempotency_key
+from workers.services.remainders import Refusal
 
 UPDATABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 ALREADY_PAID = "payment_already_paid"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a change can't be made: a code for programs, words for people."""
-
-    code: str
-    detail: str
 
 
 Verdict = Literal["done", "open"] | Refusal

@@ -19,7 +19,7 @@ from tasks.contracts.steps import Step
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
-from workers.jobs.ending import unsent
+from workers.jobs.ending import nothing_found
 from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
@@ -30,13 +30,13 @@ from workers.services.payment_changes import (
     Cancel,
     Capture,
     Change,
-    Refusal,
     Target,
     Update,
     standing_here,
     standing_there,
 )
 from workers.services.refreshes import ask_for_refresh
+from workers.services.remainders import Refusal
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked, mark_dirty
 
 KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment, UpdatePayment))
@@ -92,7 +92,7 @@ def _perform(attempt: Attempt, change: Change) -> Outcome:
     if isinstance(verdict, Refusal):
         return _refused(attempt, change, verdict, heard)
     if attempt.job.stopped_for is not None:
-        return _not_found(attempt, attempt.job.stopped_for)
+        return nothing_found(attempt.runtime, attempt.job)
     return _ask_again(attempt, change, target)
 
 
@@ -213,12 +213,6 @@ def _ask_again(attempt: Attempt, change: Change, target: Target) -> Outcome:
     with attempt.transaction(Step.NEXT_GENERATION) as session:
         attempt.intend(session, operation_name(job.id, change.verb, generation), generation)
     return _ask(attempt, change, target, generation=generation)
-
-
-def _not_found(attempt: Attempt, stopped_for: float) -> Outcome:
-    if stopped_for < attempt.runtime.settings.jobs.generation_wait:
-        raise StripeOutcomeUnknownError("nothing more is sent, and Stripe shows nothing so far: it is looked for again")
-    return unsent(attempt.job)
 
 
 def _done(attempt: Attempt, change: Change, heard: _Heard) -> Outcome:

@@ -14,7 +14,7 @@ PAID = frozenset({"paid", "partially_refunded", "refunded"})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing is given back; fit for the client."""
+    """Why nothing is done to a payment; fit for the client."""
 
     code: str
     detail: str
