@@ -3,7 +3,16 @@
 A debit is positive, a credit negative; an account's balance is the sum of its entries.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Instant, Recorded, one_of
@@ -32,6 +41,7 @@ class LedgerTransaction(Base):
         payment_id: of whom it tells; None for payouts and what is not ours.
         occurred_at: when, by Stripe's clock (UTC).
         evidence: the event or request that brought it first.
+        made_in: the database transaction that made it; no later one adds a line.
     """
 
     __tablename__ = "ledger_transactions"
@@ -52,6 +62,7 @@ class LedgerTransaction(Base):
     occurred_at: Mapped[Instant]
     evidence: Mapped[str | None]
     recorded_at: Mapped[Recorded]
+    made_in: Mapped[int] = mapped_column(BigInteger, server_default=text("txid_current()"))
 
 
 class LedgerEntry(Base):

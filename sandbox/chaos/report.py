@@ -22,6 +22,7 @@ SUMMED: Final = (
     "wrong_amounts",
     "false_failed",
     "given_up",
+    "misposted",
     "unfinished",
     "dead",
 )

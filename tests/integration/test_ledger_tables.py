@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DatabaseError, IntegrityError, InternalError
+from sqlalchemy.exc import IntegrityError, InternalError
 from sqlalchemy.pool import NullPool
 
 from models.database import psycopg_url
@@ -96,10 +96,20 @@ def test_what_is_written_is_neither_altered_nor_deleted(connection: Connection, 
         connection.execute(text(statement))
 
 
-def test_one_line_more_is_refused(connection: Connection, captured: int) -> None:
+def test_a_line_more_is_refused_even_if_another_balances_it(connection: Connection, captured: int) -> None:
     entry(connection, captured, "fees", 7)
-    with pytest.raises(DatabaseError):
+    entry(connection, captured, "stripe", -7)
+    with pytest.raises(IntegrityError, match="is closed"):
         connection.commit()
+
+
+def test_a_transaction_may_be_made_within_a_savepoint(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
+    with connection.begin_nested():
+        made = transaction(connection)
+        entry(connection, made, "stripe", 500)
+    entry(connection, made, "sales", -500)
+    connection.commit()
 
 
 @pytest.mark.usefixtures("captured")
