@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from config.errors import ContractError
-from workers.gateways.snapshots import _id_of, _instant, _require, _text, _whole
+from workers.gateways.fields import id_of, instant, require, text, whole
 
 CAME_TO_NOTHING: Final = frozenset({"failed", "canceled"})  # of charges and refunds: no balance transaction follows
 
@@ -68,19 +68,19 @@ class PayoutSnapshot:
 
 def balance_transaction_snapshot(fields: Mapping[str, Any]) -> BalanceTransactionSnapshot:
     """Read a balance transaction; raises ContractError if the fields are not those of one."""
-    _require(fields, "balance_transaction")
+    require(fields, "balance_transaction")
     return BalanceTransactionSnapshot(
-        id=_text(fields, "id"),
-        amount=_whole(fields, "amount"),
-        fee=_whole(fields, "fee"),
-        currency=_text(fields, "currency"),
-        created=_instant(fields, "created"),
+        id=text(fields, "id"),
+        amount=whole(fields, "amount"),
+        fee=whole(fields, "fee"),
+        currency=text(fields, "currency"),
+        created=instant(fields, "created"),
     )
 
 
 def booking(fields: Mapping[str, Any]) -> Booking:
     """Read the balance transaction, expanded, of a charge or refund; raises ContractError if it is neither."""
-    status, balance = _text(fields, "status"), fields.get("balance_transaction")
+    status, balance = text(fields, "status"), fields.get("balance_transaction")
     if balance is None:
         return Booking(None, may_come=status not in CAME_TO_NOTHING)
     return Booking(balance_transaction_snapshot(balance), may_come=False)
@@ -88,26 +88,26 @@ def booking(fields: Mapping[str, Any]) -> Booking:
 
 def dispute_snapshot(fields: Mapping[str, Any]) -> DisputeSnapshot:
     """Read a dispute; raises ContractError if the fields are not those of one."""
-    _require(fields, "dispute")
+    require(fields, "dispute")
     balances = fields.get("balance_transactions") or []
     if not isinstance(balances, list):
         raise ContractError("Stripe's dispute has no list of balance transactions")
     return DisputeSnapshot(
-        id=_text(fields, "id"),
-        amount=_whole(fields, "amount"),
-        currency=_text(fields, "currency"),
-        charge_id=_id_of(fields, "charge"),
+        id=text(fields, "id"),
+        amount=whole(fields, "amount"),
+        currency=text(fields, "currency"),
+        charge_id=id_of(fields, "charge"),
         balances=tuple(balance_transaction_snapshot(each) for each in balances),
     )
 
 
 def payout_snapshot(fields: Mapping[str, Any]) -> PayoutSnapshot:
     """Read a payout; raises ContractError if the fields are not those of one."""
-    _require(fields, "payout")
+    require(fields, "payout")
     return PayoutSnapshot(
-        id=_text(fields, "id"),
-        amount=_whole(fields, "amount"),
-        currency=_text(fields, "currency"),
-        status=_text(fields, "status"),
-        created=_instant(fields, "created"),
+        id=text(fields, "id"),
+        amount=whole(fields, "amount"),
+        currency=text(fields, "currency"),
+        status=text(fields, "status"),
+        created=instant(fields, "created"),
     )

@@ -5,14 +5,24 @@ Unknown fields are ignored, so that a newer API version does no harm; what is re
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from config.errors import ContractError
+from workers.gateways.fields import (
+    flag,
+    id_of,
+    instant,
+    mapping,
+    require,
+    text,
+    text_or_none,
+    whole,
+    words_or_none,
+    wrong,
+)
 from workers.gateways.operations import OPERATION_METADATA
 
 T = TypeVar("T")
-LARGEST_AMOUNT = 2**63 - 1  # what PostgreSQL's bigint holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +130,30 @@ def payment_intent_snapshot(fields: Mapping[str, Any]) -> PaymentIntentSnapshot:
     Raises:
         ContractError: the fields are not those of a PaymentIntent; names the field.
     """
-    _require(fields, "payment_intent")
+    require(fields, "payment_intent")
     charge = fields.get("latest_charge")
     refunded, disputed = _charge_facts(charge)
-    decline = _mapping(fields, "last_payment_error")
+    decline = mapping(fields, "last_payment_error")
     return PaymentIntentSnapshot(
-        id=_text(fields, "id"),
-        status=_text(fields, "status"),
-        amount=_whole(fields, "amount"),
-        amount_received=_whole(fields, "amount_received", 0),
-        amount_capturable=_whole(fields, "amount_capturable", 0),
-        currency=_text(fields, "currency"),
-        client_secret=_text_or_none(fields, "client_secret"),
-        customer_id=_id_of(fields, "customer"),
-        charge_id=_id_of(fields, "latest_charge"),
-        charge_created=_instant(charge, "created") if isinstance(charge, Mapping) else None,
+        id=text(fields, "id"),
+        status=text(fields, "status"),
+        amount=whole(fields, "amount"),
+        amount_received=whole(fields, "amount_received", 0),
+        amount_capturable=whole(fields, "amount_capturable", 0),
+        currency=text(fields, "currency"),
+        client_secret=text_or_none(fields, "client_secret"),
+        customer_id=id_of(fields, "customer"),
+        charge_id=id_of(fields, "latest_charge"),
+        charge_created=instant(charge, "created") if isinstance(charge, Mapping) else None,
         amount_refunded=refunded,
         disputed=disputed,
-        decline_code=_text_or_none(decline, "decline_code") or _text_or_none(decline, "code"),
-        decline_message=_words_or_none(decline, "message"),
-        operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
-        created=_instant(fields, "created"),
+        decline_code=text_or_none(decline, "decline_code") or text_or_none(decline, "code"),
+        decline_message=words_or_none(decline, "message"),
+        operation=text_or_none(mapping(fields, "metadata"), OPERATION_METADATA),
+        created=instant(fields, "created"),
         capture_before=_capture_before(charge),
-        description=_words_or_none(fields, "description"),
-        metadata={name: str(value) for name, value in _mapping(fields, "metadata").items()},
+        description=words_or_none(fields, "description"),
+        metadata={name: str(value) for name, value in mapping(fields, "metadata").items()},
     )
 
 
@@ -153,23 +163,23 @@ def charge_snapshot(fields: Mapping[str, Any]) -> ChargeSnapshot:
     Raises:
         ContractError: the fields are not those of a charge; names the field.
     """
-    _require(fields, "charge")
-    status = _text(fields, "status")
+    require(fields, "charge")
+    status = text(fields, "status")
     # `outcome.reason` of a charge that succeeded tells of its risk, not of a decline.
-    reason = _text_or_none(_mapping(fields, "outcome"), "reason") if status == "failed" else None
+    reason = text_or_none(mapping(fields, "outcome"), "reason") if status == "failed" else None
     return ChargeSnapshot(
-        id=_text(fields, "id"),
-        payment_intent_id=_id_of(fields, "payment_intent"),
+        id=text(fields, "id"),
+        payment_intent_id=id_of(fields, "payment_intent"),
         status=status,
-        amount=_whole(fields, "amount"),
-        amount_captured=_whole(fields, "amount_captured", 0),
+        amount=whole(fields, "amount"),
+        amount_captured=whole(fields, "amount_captured", 0),
         amount_refunded=_given_back(fields),
-        currency=_text(fields, "currency"),
-        disputed=_flag(fields, "disputed"),
-        operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
-        decline_code=reason or _text_or_none(fields, "failure_code"),
-        created=_instant(fields, "created"),
-        held=status == "succeeded" and not _flag(fields, "captured") and not _flag(fields, "refunded"),
+        currency=text(fields, "currency"),
+        disputed=flag(fields, "disputed"),
+        operation=text_or_none(mapping(fields, "metadata"), OPERATION_METADATA),
+        decline_code=reason or text_or_none(fields, "failure_code"),
+        created=instant(fields, "created"),
+        held=status == "succeeded" and not flag(fields, "captured") and not flag(fields, "refunded"),
         capture_before=_capture_before(fields),
     )
 
@@ -182,23 +192,23 @@ def saved_card_snapshots(fields: Mapping[str, Any]) -> Sequence[SavedCard]:
     """
     found = fields.get("data")
     if not isinstance(found, list):
-        raise _wrong("data", "list", found)
+        raise wrong("data", "list", found)
     return [_saved_card(each) for each in found]
 
 
 def _saved_card(fields: Mapping[str, Any]) -> SavedCard:
-    _require(fields, "payment_method")
-    card = _mapping(fields, "card")
-    expires = (_whole(card, "exp_year"), _whole(card, "exp_month"))
-    return SavedCard(_text(fields, "id"), expires, _instant(fields, "created"))
+    require(fields, "payment_method")
+    card = mapping(fields, "card")
+    expires = (whole(card, "exp_year"), whole(card, "exp_month"))
+    return SavedCard(text(fields, "id"), expires, instant(fields, "created"))
 
 
 def _capture_before(charge: object) -> datetime | None:
     """Return until when a charge's bank holds its amount; None if it does not say, or the charge was not expanded."""
     if not isinstance(charge, Mapping):
         return None
-    card = _mapping(_mapping(charge, "payment_method_details"), "card")
-    return None if card.get("capture_before") is None else _instant(card, "capture_before")
+    card = mapping(mapping(charge, "payment_method_details"), "card")
+    return None if card.get("capture_before") is None else instant(card, "capture_before")
 
 
 def refund_snapshot(fields: Mapping[str, Any]) -> RefundSnapshot:
@@ -207,19 +217,19 @@ def refund_snapshot(fields: Mapping[str, Any]) -> RefundSnapshot:
     Raises:
         ContractError: the fields are not those of a refund; names the field.
     """
-    _require(fields, "refund")
+    require(fields, "refund")
     charge = fields.get("charge")
     return RefundSnapshot(
-        id=_text(fields, "id"),
-        status=_text(fields, "status"),
-        amount=_whole(fields, "amount"),
-        currency=_text(fields, "currency"),
-        payment_intent_id=_id_of(fields, "payment_intent"),
+        id=text(fields, "id"),
+        status=text(fields, "status"),
+        amount=whole(fields, "amount"),
+        currency=text(fields, "currency"),
+        payment_intent_id=id_of(fields, "payment_intent"),
         charge=charge_snapshot(charge) if isinstance(charge, Mapping) else None,
-        reason=_text_or_none(fields, "reason"),
-        failure_reason=_text_or_none(fields, "failure_reason"),
-        operation=_text_or_none(_mapping(fields, "metadata"), OPERATION_METADATA),
-        created=_instant(fields, "created"),
+        reason=text_or_none(fields, "reason"),
+        failure_reason=text_or_none(fields, "failure_reason"),
+        operation=text_or_none(mapping(fields, "metadata"), OPERATION_METADATA),
+        created=instant(fields, "created"),
     )
 
 
@@ -228,7 +238,7 @@ def _charge_facts(charge: object) -> tuple[int | None, bool | None]:
     if charge is None:
         return 0, False
     if isinstance(charge, Mapping):
-        return _given_back(charge), _flag(charge, "disputed")
+        return _given_back(charge), flag(charge, "disputed")
     return None, None
 
 
@@ -237,68 +247,5 @@ def _given_back(charge: Mapping[str, Any]) -> int:
 
     Stripe counts what a partial capture or a cancellation releases as refunded, too; that money never moved.
     """
-    released = _whole(charge, "amount") - _whole(charge, "amount_captured", 0)
-    return max(0, _whole(charge, "amount_refunded", 0) - released)
-
-
-def _require(fields: object, kind: str) -> None:
-    if not isinstance(fields, Mapping) or fields.get("object") != kind:
-        found = fields.get("object") if isinstance(fields, Mapping) else type(fields).__name__
-        raise ContractError(f"expected Stripe's {kind}, found {str(found)[:40]!r}")
-
-
-def _wrong(name: str, expected: str, value: object) -> ContractError:
-    return ContractError(f"Stripe's field {name!r} is no {expected} but {type(value).__name__}")
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise _wrong(name, "printable text", value)
-    return value
-
-
-def _text_or_none(fields: Mapping[str, Any], name: str) -> str | None:
-    return None if fields.get(name) is None else _text(fields, name)
-
-
-def _words_or_none(fields: Mapping[str, Any], name: str) -> str | None:
-    """Return text meant for people, which may hold any character and is never stored."""
-    value = fields.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _whole(fields: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = fields.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST_AMOUNT:
-        raise _wrong(name, "whole number that can be stored", value)
-    return value
-
-
-def _flag(fields: Mapping[str, Any], name: str) -> bool:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise _wrong(name, "boolean", value)
-    return bool(value)
-
-
-def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, Mapping):
-        raise _wrong(name, "object", value)
-    return value or {}
-
-
-def _id_of(fields: Mapping[str, Any], name: str) -> str | None:
-    """Return an object's id, whether Stripe expanded the object or gave the id alone."""
-    value = fields.get(name)
-    return _text(value, "id") if isinstance(value, Mapping) else _text_or_none(fields, name)
-
-
-def _instant(fields: Mapping[str, Any], name: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(_whole(fields, name), UTC)
-    except (OverflowError, OSError, ValueError):
-        raise _wrong(name, "time", fields.get(name)) from None
+    released = whole(charge, "amount") - whole(charge, "amount_captured", 0)
+    return max(0, whole(charge, "amount_refunded", 0) - released)
