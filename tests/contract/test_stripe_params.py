@@ -60,6 +60,8 @@ CALLS: dict[str, list[Callable[[StripeGateway], Any]]] = {
     "find_refund": [lambda g: g.find_refund(payment_intent_id="pi_1", operation="ref_1/create/1")],
     "list_refunds": [lambda g: g.list_refunds("pi_1")],
     "list_saved_cards": [lambda g: g.list_saved_cards("cus_1")],
+    "retrieve_charge_booking": [lambda g: g.retrieve_charge_booking("ch_1")],
+    "retrieve_refund_booking": [lambda g: g.retrieve_refund_booking("re_1")],
 }
 NOT_CALLS = {"longest_call", "close"}
 PAGE = {"object": "list", "has_more": True, "data": [{"id": "x_1", "metadata": {}}]}
