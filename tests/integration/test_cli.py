@@ -68,7 +68,7 @@ def test_an_issued_key_stands_alone_on_standard_output_and_opens_the_door(
     pepper = base64.b64decode(installed["TOLLGATE_API_KEY_PEPPER"])
     assert record == ApiKeyRecord(token.hashed(pepper), "website", 20.0, 40, record.mac)
     assert record.is_authentic(pepper, token.key_id)
-    [client] = rows(installed["TOLLGATE_DATABASE_URL"], "SELECT id, name FROM clients WHERE id <> 'stripe'")
+    [client] = rows(installed["TOLLGATE_DATABASE_URL"], "SELECT id, name FROM clients WHERE id NOT IN ('stripe', 'tollgate')")
     assert tuple(client) == ("website", "Our website")
 
 
@@ -101,7 +101,7 @@ def test_a_dry_run_of_issuing_changes_nothing(run: Run, installed: dict[str, str
     tried = run("keys", "issue", "--client", "website", "--dry-run")
     assert (tried.code, tried.out) == (0, "")
     assert "nothing was changed" in tried.err
-    assert rows(installed["TOLLGATE_DATABASE_URL"], "SELECT id FROM clients WHERE id <> 'stripe'") == []
+    assert rows(installed["TOLLGATE_DATABASE_URL"], "SELECT id FROM clients WHERE id NOT IN ('stripe', 'tollgate')") == []
     assert run("keys", "list", "--json").json == []
 
 
