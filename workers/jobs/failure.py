@@ -46,7 +46,7 @@ def outcome_of(
     if isinstance(error, StripeKeyReusedError):
         problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
         return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
-    if isinstance(error, DuplicatePaymentError):
+    if isinstance(error, DuplicatePaymentError) and not (intended or job.may_have_asked):
         return Outcome("refused", problem={"code": "duplicate_payment", "detail": str(error)}, error=described)
     nothing_happened = isinstance(error, StripeError) and not isinstance(error, StripeOutcomeUnknownError)
     certain = nothing_happened or not (intended or isinstance(error, StripeOutcomeUnknownError))
