@@ -38,7 +38,7 @@ def processes(shop: House, variables: dict[str, str], tmp_path: Path) -> Iterato
     ):
         post(shop)
         wait_until(
-            lambda: shop.sql("SELECT 1 FROM jobs WHERE state = 'done' AND client_id <> 'tollgate'"),
+            lambda: shop.sql("SELECT 1 FROM jobs WHERE state = 'done' AND kind = 'payments.create'"),
             "both processes are at work",
         )
         yield dispatcher, worker
@@ -79,7 +79,7 @@ def test_a_paused_queue_begins_nothing_and_goes_on_within_two_seconds_whatever_d
     at_rest = begun(shop, *before)
     later = [post(shop) for _ in range(5)]
     wait_until(
-        lambda: len(shop.sql("SELECT 1 FROM jobs WHERE client_id <> 'tollgate'")) == 12,
+        lambda: len(shop.sql("SELECT 1 FROM jobs WHERE kind = 'payments.create'")) == 12,
         "what is posted is taken in all the same",
     )
     dispatcher.kill()
@@ -99,7 +99,7 @@ def test_a_paused_queue_begins_nothing_and_goes_on_within_two_seconds_whatever_d
         assert time.monotonic() - resumed < EFFECTIVE_S
         wait_until(
             lambda: (
-                shop.one("SELECT count(*) AS n FROM jobs WHERE state = 'done' AND client_id <> 'tollgate'")["n"] == 12
+                shop.one("SELECT count(*) AS n FROM jobs WHERE state = 'done' AND kind = 'payments.create'")["n"] == 12
             ),
             "all are done",
         )
