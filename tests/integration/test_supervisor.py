@@ -192,10 +192,11 @@ def test_without_a_log_folder_all_lines_come_together_with_names(procfile: Path)
             lambda: "working" in together.getvalue() and "web on" in together.getvalue(), "both processes' lines"
         )
     lines = together.getvalue().splitlines()
-    assert "release           | released given" in lines
-    assert "web               | web on 8000" in lines
-    assert "worker            | working" in lines
-    assert "web               | -- stopped" in lines
+    width = len("worker-notifications")  # the longest of their names
+    assert f"{'release':<{width}} | released given" in lines
+    assert f"{'web':<{width}} | web on 8000" in lines
+    assert f"{'worker':<{width}} | working" in lines
+    assert f"{'web':<{width}} | -- stopped" in lines
 
 
 RUNNER = textwrap.dedent(
