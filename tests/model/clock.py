@@ -15,7 +15,6 @@ from models import migrations
 from tests.databases import execute
 
 START = 4_000_000_000.0  # seconds since 1970, UTC: far ahead, so that Redis's own stream ids never overtake the model's
-TICK = 0.01  # seconds that pass at every step, so that instants differ and have an order
 _PREPARE = """
 CREATE SCHEMA model;
 CREATE SCHEMA copies;

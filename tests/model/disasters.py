@@ -5,11 +5,13 @@ Each move takes two small numbers, which choose among what there is, and may ret
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
+from tests.model import operators
 from tests.model.focus import Focus
+from tests.model.processes import WORKERS
 from tests.model.sight import Sight
-from tests.model.world import DISPATCHERS, SLOTS, WORKERS, World
+from tests.model.world import World
 from workers.jobs.outcome import FINAL_STATES
 
 TOO_OLD_SECONDS = 6 * 3600.0  # a payment's maximum age
@@ -20,17 +22,6 @@ PLAIN = 5  # of twelve numbers so many post the first of the bodies
 
 Stage = tuple[World, Sight, Focus]
 Move = Callable[[Stage, int, int], str | None]
-
-
-def at_work(world: World, n: int, among: Iterable[str] = SLOTS) -> str:
-    """Return one of the processes that have something to do."""
-    slots = [slot for slot in among if slot in world.puppets]
-    return slots[n % len(slots)]
-
-
-def awake(world: World) -> list[str]:
-    """Return those of them that are not frozen."""
-    return [slot for slot in SLOTS if slot in world.puppets and slot not in world.frozen]
 
 
 def live_jobs(sight: Sight) -> list[str]:
@@ -52,7 +43,7 @@ def _post(stage: Stage, n: int, other: int) -> str:
 
 def _post_into_a_broken_journal(stage: Stage, n: int, _: int) -> None:
     world, _, focus = stage
-    with world.broken_journal():
+    with world.memory.broken_journal():
         world.requests.post(n % focus.payments, 0)
 
 
@@ -68,38 +59,42 @@ def _webhook(stage: Stage, n: int, _: int) -> None:
 
 
 def _kill(stage: Stage, n: int, _: int) -> str:
-    slot = at_work(stage[0], n)
-    stage[0].kill(slot)
+    processes = stage[0].processes
+    slot = processes.at_work(n)
+    processes.kill(slot)
     return slot
 
 
 def _freeze(stage: Stage, n: int, _: int) -> str:
-    slot = at_work(stage[0], n, awake(stage[0]))
-    stage[0].frozen.add(slot)
+    processes = stage[0].processes
+    slot = processes.at_work(n, processes.awake())
+    processes.frozen.add(slot)
     return slot
 
 
 def _wake(stage: Stage, n: int, _: int) -> str:
-    slot = sorted(stage[0].frozen)[n % len(stage[0].frozen)]
-    stage[0].frozen.remove(slot)
+    frozen = stage[0].processes.frozen
+    slot = sorted(frozen)[n % len(frozen)]
+    frozen.remove(slot)
     return slot
 
 
 def _stop(stage: Stage, n: int, _: int) -> str:
-    slot = at_work(stage[0], n, WORKERS)
-    stage[0].stop_worker(slot)
+    processes = stage[0].processes
+    slot = processes.at_work(n, WORKERS)
+    processes.stop(slot)
     return slot
 
 
 def _cancel(stage: Stage, n: int, _: int) -> str:
     jobs = live_jobs(stage[1])
-    stage[0].cancel(jobs[n % len(jobs)])
+    operators.cancel(stage[0].runtime, jobs[n % len(jobs)])
     return jobs[n % len(jobs)]
 
 
 def _replay(stage: Stage, n: int, _: int) -> str:
     jobs = dead_jobs(stage[1])
-    stage[0].replay(jobs[n % len(jobs)])
+    operators.replay(stage[0].runtime, jobs[n % len(jobs)])
     return jobs[n % len(jobs)]
 
 
@@ -135,11 +130,6 @@ def _can_restore(stage: Stage) -> bool:
     return at is not None and stage[0].clock.now - at < COPY_SECONDS
 
 
-def idle(world: World, part: str) -> list[str]:
-    """Return the dispatchers' processes of that part which have nothing to do."""
-    return [slot for slot in (f"{name} {part}" for name in DISPATCHERS) if world.is_idle(slot)]
-
-
 DISASTERS: Mapping[str, Move] = {
     "post": _post,
     "broken journal": _post_into_a_broken_journal,
@@ -151,7 +141,7 @@ DISASTERS: Mapping[str, Move] = {
     "stop": _stop,
     "cancel": _cancel,
     "replay": _replay,
-    "pause or resume": lambda stage, _, __: stage[0].toggle_pause(),
+    "pause or resume": lambda stage, _, __: operators.toggle_pause(stage[0].runtime),
     "lose": _lose,
     "broker comes or goes": _toggle_broker,
     "jump": _jump,
@@ -165,21 +155,22 @@ DISASTERS: Mapping[str, Move] = {
 NEW_BEGINNINGS = frozenset({"restore", "forget"})
 # When a move can be made; all others can at any time.
 POSSIBLE: Mapping[str, Callable[[Stage], bool]] = {
-    "advance": lambda stage: bool(awake(stage[0])),
-    "run": lambda stage: bool(awake(stage[0])),
-    "freeze": lambda stage: bool(awake(stage[0])),
-    "wake": lambda stage: bool(stage[0].frozen),
-    "kill": lambda stage: bool(stage[0].puppets),
-    "stop": lambda stage: any(slot in stage[0].puppets for slot in WORKERS),
-    "deliver": lambda stage: bool(stage[0].broker.bag) and any(map(stage[0].is_idle, WORKERS)),
-    "take new": lambda stage: stage[0].requests.news and bool(idle(stage[0], "intake")),
-    "take left": lambda stage: bool(idle(stage[0], "intake")),
-    "upkeep": lambda stage: bool(idle(stage[0], "upkeep")),
+    "advance": lambda stage: bool(stage[0].processes.awake()),
+    "run": lambda stage: bool(stage[0].processes.awake()),
+    "stall": lambda stage: bool(stage[0].processes.awake()),
+    "freeze": lambda stage: bool(stage[0].processes.awake()),
+    "wake": lambda stage: bool(stage[0].processes.frozen),
+    "kill": lambda stage: bool(stage[0].processes.puppets),
+    "stop": lambda stage: not all(map(stage[0].processes.is_idle, WORKERS)),
+    "deliver": lambda stage: bool(stage[0].broker.bag) and any(map(stage[0].processes.is_idle, WORKERS)),
+    "take new": lambda stage: stage[0].requests.news and bool(stage[0].processes.idle("intake")),
+    "take left": lambda stage: bool(stage[0].processes.idle("intake")),
+    "upkeep": lambda stage: bool(stage[0].processes.idle("upkeep")),
     "lose": lambda stage: bool(stage[0].broker.bag),
     "pay": lambda stage: bool(stage[0].stripe.intents),
     "webhook": lambda stage: bool(stage[0].stripe.events),
     "cancel": lambda stage: bool(live_jobs(stage[1])),
     "replay": lambda stage: bool(dead_jobs(stage[1])),
     "restore": _can_restore,
-    "forget": lambda stage: not stage[0].outstanding(),  # what was not taken in yet would rightly be lost
+    "forget": lambda stage: not stage[0].memory.outstanding(),  # what was not taken in yet would rightly be lost
 }

@@ -54,11 +54,11 @@ class FakeStripe:
 
     Args:
         clock: seconds since 1970, UTC.
-        watch: is told of every PaymentIntent that is asked for, before anything is done.
+        watch: is told of every PaymentIntent that is asked for, and when it was sent, before anything is done.
     """
 
     clock: Callable[[], float]
-    watch: Callable[[dict[str, Any]], None] = lambda _: None
+    watch: Callable[[dict[str, Any], float], None] = lambda _, __: None
     fault: str | None = None
     customers: dict[str, Object] = field(default_factory=dict)
     intents: dict[str, Object] = field(default_factory=dict)
@@ -143,9 +143,10 @@ class FakeStripe:
         ]
 
     def _post(self, what: str, key: str, asked: dict[str, Any], make: Callable[[], Object]) -> tuple[Object, bool]:
+        sent_at = self.clock()
         fault = self._arrive(what)
         if what == "intent" and fault not in UNSEEN:
-            self.watch({**asked, "key": key})
+            self.watch({**asked, "key": key}, sent_at)
         stored = self._stored(key)
         if stored is not None:
             return self._replay(stored, asked, fault)

@@ -17,7 +17,8 @@ WEIGHTS: Mapping[str, int] = {
     "take new": 7,
     "take left": 3,
     "deliver": 14,
-    "run": 6,
+    "run": 4,
+    "stall": 4,
     "jump": 8,
     "rescue": 5,
     "publish": 5,
@@ -47,6 +48,7 @@ WEIGHTS: Mapping[str, int] = {
 # What an example may do without: each example leaves some of these out, so that the others have more room.
 OPTIONAL = (
     "run",
+    "stall",
     "kill",
     "lose",
     "pay",
@@ -74,6 +76,13 @@ class Tally:
     moves: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Tally) -> None:
+        """Count what another run has done as well."""
+        self.steps += other.steps
+        self.examples += other.examples
+        self.moves += other.moves
+        self.endings += other.endings
+
 
 @dataclass(frozen=True)
 class Focus:
@@ -85,7 +94,7 @@ class Focus:
         variants: how many different bodies are posted under one key.
         faults: of Stripe.
         jumps: how far the clock jumps, in seconds.
-        only: whether no other moves are made than those in `weights`.
+        only: whether no other moves are made than those in `weights`, and none of them is left out.
     """
 
     weights: Mapping[str, int] = field(default_factory=dict)

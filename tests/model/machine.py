@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
+from math import inf
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model import promises, rest
-from tests.model.disasters import DISASTERS, NEW_BEGINNINGS, POSSIBLE, at_work, awake, idle
+from tests.model.disasters import DISASTERS, NEW_BEGINNINGS, POSSIBLE
 from tests.model.fake_stripe import FAULTS
 from tests.model.focus import OPTIONAL, Focus, Tally
+from tests.model.processes import CHORES, WORKERS
 from tests.model.puppet import Puppet
 from tests.model.sight import Sight
-from tests.model.world import CHORES, WORKERS, World
+from tests.model.world import World
 
 REPEATED = 4  # of so many deliveries one leaves the message in the queue
 INSTEAD = ("advance", "deliver", "take new")  # of what can't be done: the first of these that can,
 IDLE = ("post", "jump", "publish", "rescue", "republish", "take left")  # or one of these while there is nothing to do
 UNSPOILT = len(FAULTS)  # chooses no fault
-number = st.integers(0, 11)
+STALLS = 6  # after as many stops, at the most, a process stands still that is to stall
+# Two numbers of twelve, drawn as one, which costs half.
+CHOICES = list(product(range(12), repeat=2))
 
 
 class Machine(RuleBasedStateMachine):
@@ -39,7 +44,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(off=st.frozensets(st.sampled_from(OPTIONAL)))
     def leave_out(self, off: frozenset[str]) -> None:
-        self.off = off
+        self.off = frozenset() if self.focus.only else off
 
     def step(self, move: str, n: int, other: int) -> None:
         """Make a move; one that can't be made now is made another."""
@@ -49,16 +54,18 @@ class Machine(RuleBasedStateMachine):
             move = next(filter(self.is_possible, (*INSTEAD, *IDLE[first:], *IDLE[:first])))
         match move:
             case "advance":
-                self.go_on(at_work(self.world, n, awake(self.world)), other, move)
+                self.go_on(self.at_work(n), other, move)
             case "run":
-                self.run(at_work(self.world, n, awake(self.world)), other)
+                self.run(self.at_work(n), other)
+            case "stall":
+                self.run(self.at_work(n), n, 1 + other % STALLS, move)
             case "deliver":
                 self.deliver(n, other)
             case "take new" | "take left":
                 self.intake(move, n)
             case _ if move in CHORES:
-                slot = idle(self.world, "upkeep")[0]
-                self.begin(move, slot, self.world.chore(slot, move))
+                slot = self.world.processes.idle("upkeep")[0]
+                self.begin(move, slot, self.world.processes.chore(slot, move))
             case _:
                 self.befall(move, n, other)
 
@@ -71,41 +78,52 @@ class Machine(RuleBasedStateMachine):
                 for job in sight.jobs.values():
                     self.tally.endings[f"{job['kind']} {job['state']}"] += 1
         finally:
-            self.world.kill_all()
+            self.world.processes.kill_all()
 
     def is_possible(self, move: str) -> bool:
         possible = POSSIBLE.get("upkeep" if move in CHORES else move)
         return possible is None or possible((self.world, self.sight, self.focus))
 
+    def at_work(self, n: int) -> str:
+        processes = self.world.processes
+        return processes.at_work(n, processes.awake())
+
     def intake(self, move: str, n: int) -> None:
-        slots = idle(self.world, "intake")
+        slots = self.world.processes.idle("intake")
         slot = slots[n % len(slots)]
-        reader = self.world.readers[slot.partition(" ")[0]]
+        reader = self.world.processes.readers[slot.partition(" ")[0]]
         self.world.requests.news = self.world.requests.news and move == "take left"
         self.begin(move, slot, reader.take_left if move == "take left" else reader.take_new)
 
     def deliver(self, n: int, again: int) -> None:
         bag = self.world.broker.bag
         message = bag[n % len(bag)] if again % REPEATED == REPEATED - 1 else bag.pop(n % len(bag))
-        slot = next(slot for slot in WORKERS if self.world.is_idle(slot))
-        self.begin("deliver", slot, self.world.work(slot, message))
+        slot = next(filter(self.world.processes.is_idle, WORKERS))
+        self.begin("deliver", slot, self.world.processes.work(slot, message))
 
     def begin(self, move: str, slot: str, do: Callable[[], Any]) -> None:
-        self.world.start(slot, do)
+        self.world.processes.start(slot, do)
         self.go_on(slot, UNSPOILT, move)
 
-    def run(self, slot: str, fault: int) -> None:
-        """Let it go on to its end; the first call to Stripe that is not for a customer may be spoilt."""
-        while slot in self.world.puppets:
-            chosen = fault if self.world.puppets[slot].at in {"call intent", "call list"} else UNSPOILT
-            self.go_on(slot, chosen, "run")
+    def run(self, slot: str, fault: int, stops: float = inf, move: str = "run") -> None:
+        """Let it go on to its end; the first call to Stripe that is not for a customer may be spoilt.
+
+        If it has not ended after so many stops, it freezes there.
+        """
+        processes = self.world.processes
+        while stops > 0 and not processes.is_idle(slot):
+            chosen = fault if processes.puppets[slot].at in {"call intent", "call list"} else UNSPOILT
+            self.go_on(slot, chosen, move)
             fault = fault if chosen == UNSPOILT else UNSPOILT
+            stops -= 1
+        if not processes.is_idle(slot):
+            processes.frozen.add(slot)
 
     def go_on(self, slot: str, fault: int, move: str) -> None:
         faults = () if "faults" in self.off else self.focus.faults
-        at = self.world.puppets[slot].at
+        at = self.world.processes.puppets[slot].at
         spoilt = faults[fault] if fault < len(faults) and at.startswith("call") else None
-        puppet = self.world.advance(slot, spoilt)
+        puppet = self.world.processes.advance(slot, spoilt)
         self.see(move, f"{puppet.worker}: {at}{f', {spoilt}' if spoilt else ''} -> {puppet.at}", puppet)
 
     def befall(self, move: str, n: int, other: int) -> None:
@@ -136,8 +154,8 @@ def machine_for(focus: Focus) -> type[Machine]:
     """Return the machine with a focus' moves as its rule."""
 
     class FocusedMachine(Machine):
-        @rule(move=st.sampled_from(focus.moves()), n=number, other=number)
-        def move(self, move: str, n: int, other: int) -> None:
-            self.step(move, n, other)
+        @rule(move=st.sampled_from(focus.moves()), choice=st.sampled_from(CHOICES))
+        def move(self, move: str, choice: tuple[int, int]) -> None:
+            self.step(move, *choice)
 
     return FocusedMachine

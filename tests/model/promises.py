@@ -50,7 +50,7 @@ def _raise(flaws: list[str]) -> None:
 def _of_moment(world: World, sight: Sight) -> Iterator[str]:
     yield from world.requests.surprises
     yield from world.complaints.heard
-    yield from world.strays
+    yield from world.arrivals.strays
     yield from _nothing_lost(world, sight)
     yield from _never_twice(world, sight)
     yield from _attempts_are_consistent(sight)
@@ -63,7 +63,7 @@ def _nothing_lost(world: World, sight: Sight) -> Iterator[str]:
     scopes = {job["scope"] for job in sight.jobs.values()}
     missing = [promise for promise in world.requests.accepted.values() if promise.scope not in scopes]
     if missing:
-        outstanding = world.outstanding()
+        outstanding = world.memory.outstanding()
         for promise in missing:
             if promise.job_id not in outstanding:
                 yield f"{promise.job_id} was accepted, and is neither in the journal nor in PostgreSQL"
@@ -203,7 +203,7 @@ def _of_rest(world: World, sight: Sight) -> Iterator[str]:
         holder = [name for name, job in sight.jobs.items() if job["scope"] == promise.scope]
         if len(holder) != 1:
             yield f"{promise.job_id} was accepted, and its key has {len(holder)} jobs"
-    left = world.outstanding()
+    left = world.memory.outstanding()
     if left:
         yield f"{len(left)} journal entries are never taken in"
     for name, payment in sight.payments.items():
@@ -223,7 +223,7 @@ def _was_made(world: World, sight: Sight, job: Row) -> Iterator[str]:
 def _views_are_true(world: World, sight: Sight) -> Iterator[str]:
     rows = {**sight.jobs, **sight.payments}
     for name in world.requests.subjects():
-        shown = sight.views.get(world.keyspace.view(name))
+        shown = sight.views.get(world.memory.keyspace.view(name))
         row = rows.get(name)
         if row is not None and shown is not None and shown != (sight.epoch, row["version"]):
             yield f"{name} is shown as of {shown} and is at {(sight.epoch, row['version'])}"

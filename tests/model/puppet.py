@@ -39,8 +39,11 @@ class Puppet:
         self.error: BaseException | None = None
         self._do = do
         self._dies = False
-        self._go = threading.Semaphore(0)
-        self._stands = threading.Semaphore(0)
+        # Bare locks, each released by the other thread: a semaphore of Python's makes several for every wait.
+        self._go = threading.Lock()
+        self._stands = threading.Lock()
+        self._go.acquire()
+        self._stands.acquire()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

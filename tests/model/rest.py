@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from config.resolver import GIVE_UP_LOOKING
+from tests.model import operators
+from tests.model.processes import SLOTS
 from tests.model.sight import Sight
-from tests.model.world import SLOTS, World
+from tests.model.world import World
 from workers.jobs.outcome import FINAL_STATES
 
 MOST_ROUNDS = 60
@@ -17,13 +19,13 @@ VIEW_SECONDS = 1.1  # a dispatcher repairs views that are a second behind
 def come_to_rest(world: World) -> Sight:
     """Let everything end that can, and return what is there then."""
     world.broker.away = False
-    world.resume()
+    operators.let_go_on(world.runtime)
     for slot in SLOTS:
-        while slot in world.puppets:
-            world.advance(slot)
+        while not world.processes.is_idle(slot):
+            world.processes.advance(slot)
     sight = world.look()
     for name in ("epoch", "waiting entries"):
-        world.chore("d0 upkeep", name)()
+        world.processes.chore("d0 upkeep", name)()
     for turn in range(MOST_ROUNDS):
         _round(world)
         sight = world.look()
@@ -36,20 +38,20 @@ def come_to_rest(world: World) -> Sight:
 
 def _round(world: World) -> None:
     for name in ("rescue", "publish", "republish", "views"):
-        world.chore("d0 upkeep", name)()
-    reader = world.readers["d0"]
+        world.processes.chore("d0 upkeep", name)()
+    reader = world.processes.readers["d0"]
     for take in (reader.take_left, reader.take_new):
         for _ in range(MOST_ROUNDS):
             if not take():
                 break
     while world.broker.bag:
-        world.work("w0", world.broker.bag.pop(0))()
+        world.processes.work("w0", world.broker.bag.pop(0))()
 
 
 def _rests(world: World, sight: Sight) -> bool:
     over = all(job["state"] in FINAL_STATES for job in sight.jobs.values())
     shown = all(row["projected_version"] >= row["version"] for row in [*sight.jobs.values(), *sight.payments.values()])
-    return over and shown and not world.outstanding()
+    return over and shown and not world.memory.outstanding()
 
 
 def _pause(world: World, sight: Sight) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import ceil
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as seeded
@@ -42,33 +42,30 @@ def run_example(
     seeded(start)(test)()
 
 
-def run_steps(
-    world: World,
-    focus: Focus,
-    *,
-    seed: int,
-    steps: int,
-    tally: Tally,
-    progress: Callable[[int], None] = lambda _: None,
-) -> None:
+def run_steps(world: World, focus: Focus, *, seed: int, steps: int, tally: Tally) -> None:
     """Run the machine from one seed after another until it has made so many steps.
 
     Args:
         world: is made new for each example.
         focus: where the machine looks.
-        seed: the first; that of a failure is noted on it, to begin with the next time.
+        seed: the first.
         steps: how many, at the least.
         tally: counts them.
-        progress: is called between two seeds with the steps so far.
 
     Raises:
-        BrokenPromiseError: the model has found a fault.
+        BrokenPromiseError: the model has found a fault; a note tells how to see it again.
     """
     while tally.steps < steps:
+        examples = min(EXAMPLES, ceil((steps - tally.steps) / STEPS))
         try:
-            run_example(world, focus, seed, tally=tally)
+            run_example(world, focus, seed, examples=examples, tally=tally)
         except BaseException as error:
-            error.add_note(f"To see it again: make model SEED={seed} ARGS='--steps 1'")
+            error.add_note(how_to_repeat(seed, examples))
             raise
         seed += 1
-        progress(tally.steps)
+
+
+def how_to_repeat(seed: int, examples: int) -> str:
+    """Tell how to see again what was found from a seed."""
+    more = "" if examples == EXAMPLES else f" --examples {examples}"  # Hypothesis tries others when it is to try fewer
+    return f"To see it again: make model SEED={seed} ARGS='--steps 1{more}'"

@@ -1,8 +1,8 @@
-"""What PostgreSQL and Redis hold at one moment, read in one round trip each."""
+"""What PostgreSQL and Redis hold at one moment, looked at in one round trip each after every step."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg2.extensions
@@ -11,9 +11,12 @@ from redis import Redis
 from config.keyspace import Keyspace
 
 Row = dict[str, Any]
-# Instants as seconds, so that they compare with the model's clock; the rest of a row as it is, but for what is sealed.
-_READ = """
-SELECT json_build_object(
+# Prepared once for each connection. Nothing that is committed escapes it: every transaction that may have written has a
+# number, and a snapshot tells which of them are over. Instants as seconds, so that they compare with the model's clock;
+# the rest of a row as it is, but for what is sealed.
+_PREPARE = """
+PREPARE look (text) AS
+SELECT pg_current_snapshot()::text, CASE WHEN pg_current_snapshot()::text <> $1 THEN json_build_object(
     'epoch', (SELECT epoch FROM projection_epoch),
     'jobs', (SELECT json_object_agg(id, json_build_object(
         'kind', kind, 'queue', queue, 'scope', scope, 'subject_id', subject_id, 'state', state, 'version', version,
@@ -27,8 +30,9 @@ SELECT json_build_object(
         FROM attempts),
     'payments', (SELECT json_object_agg(id, json_build_object(
         'status', status, 'stripe_id', stripe_id, 'version', version, 'projected_version', projected_version,
-        'amount_received', amount_received, 'dirty', dirty)) FROM payments))
+        'amount_received', amount_received, 'dirty', dirty)) FROM payments)) END
 """
+_VIEWS = "local views = {} for n, key in ipairs(KEYS) do views[n] = redis.call('HMGET', key, 'e', 'v') end return views"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,47 @@ class Sight:
         return job is not None and job["state"] == "running" and job["fence"] == fence
 
 
-def read(connection: psycopg2.extensions.connection, now: float) -> Sight:
-    """Look at PostgreSQL."""
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        [(found,)] = cursor.fetchall()
+class Lookout:
+    """Looks at PostgreSQL and Redis. What nobody can have changed since the last look is not read again.
+
+    Args:
+        connection: to PostgreSQL, in no transaction.
+        redis: which holds the views.
+        keyspace: of the views.
+    """
+
+    def __init__(self, connection: psycopg2.extensions.connection, redis: Redis, keyspace: Keyspace) -> None:
+        self._cursor = connection.cursor()
+        self._cursor.execute(_PREPARE)
+        self._views = redis.register_script(_VIEWS)
+        self._keyspace = keyspace
+        self._snapshot = ""
+        self._last = Sight(0.0, 0, {}, [], {}, [])
+
+    def look(self, now: float, subjects: list[str]) -> Sight:
+        """Return what is there.
+
+        Args:
+            now: the model's time.
+            subjects: the jobs and payments that may have views.
+        """
+        self._cursor.execute("EXECUTE look (%s)", (self._snapshot,))
+        [(self._snapshot, found)] = self._cursor.fetchall()
+        if found is not None:
+            self._last = _sight(now, found)
+        return replace(self._last, now=now, views=self._look_at_views(subjects))
+
+    def _look_at_views(self, subjects: list[str]) -> dict[str, tuple[int, int]]:
+        keys = [self._keyspace.view(subject) for subject in subjects]
+        found = self._views(keys) if keys else []
+        return {
+            key: (int(epoch), int(version))
+            for key, (epoch, version) in zip(keys, found, strict=True)
+            if epoch is not None and version is not None
+        }
+
+
+def _sight(now: float, found: dict[str, Any]) -> Sight:
     return Sight(
         now,
         found["epoch"],
@@ -79,19 +119,3 @@ def read(connection: psycopg2.extensions.connection, now: float) -> Sight:
         found["payments"] or {},
         found["paused"] or [],
     )
-
-
-def read_views(redis: Redis, keyspace: Keyspace, subjects: list[str]) -> dict[str, tuple[int, int]]:
-    """Look at the views in Redis."""
-    if not subjects:
-        return {}
-    keys = [keyspace.view(subject) for subject in subjects]
-    with redis.pipeline(transaction=False) as pipeline:
-        for key in keys:
-            pipeline.hmget(key, "e", "v")
-        found: list[list[bytes | None]] = pipeline.execute()
-    return {
-        key: (int(epoch), int(version))
-        for key, (epoch, version) in zip(keys, found, strict=True)
-        if epoch is not None and version is not None
-    }
