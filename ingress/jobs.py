@@ -1,22 +1,15 @@
 """Jobs, read at GET /v1/jobs/{id}; with `Prefer: wait=N` as soon as their outcome is there."""
 
-import re
-
 from flask import Blueprint, Response, request
 
 from ingress.answers import tagged_answer
 from ingress.door import Door
 from ingress.headers import wait_seconds
-from ingress.misses import found
-from ingress.problems import ProblemError
+from ingress.reads import find
 from ingress.views import MissingError, read_view
 from ingress.waiting import LONGEST_WAIT
 from tasks.contracts import representations
-from tasks.contracts.api_keys import ApiKeyRecord
-from tasks.contracts.shows import ShowViews
 from tasks.contracts.views import FINAL_JOB_STATES, JobView
-
-JOB_ID = re.compile(r"job_[a-z2-7]{26}")
 
 
 def jobs(door: Door) -> Blueprint:
@@ -26,7 +19,7 @@ def jobs(door: Door) -> Blueprint:
     @routes.get("/v1/jobs/<job_id>")
     def show_job(job_id: str) -> Response:
         client = door.api_keys.authenticate(request)
-        latest = Latest(door, *find_job(door, client, job_id))
+        latest = Latest(door, *find(door, client, JobView, job_id))
         headers = {}
         seconds = wait_seconds(request, LONGEST_WAIT)
         if seconds and (latest.is_over() or door.waiting.wait(door.keyspace.waiters(job_id), seconds, latest.read)):
@@ -37,20 +30,6 @@ def jobs(door: Door) -> Blueprint:
         return tagged_answer(representations.job(latest.view), latest.tag, headers)
 
     return routes
-
-
-def find_job(door: Door, client: ApiKeyRecord, job_id: str) -> tuple[JobView, str]:
-    """Return a job of the client with its entity tag, asking a worker for it if Redis has it not.
-
-    Raises:
-        ProblemError: `not_found`; or as `found` does.
-    """
-    if not JOB_ID.fullmatch(job_id):
-        raise ProblemError("not_found", "There is no such job.")
-    view = found(door, client, ShowViews(job_id), lambda: read_view(door, JobView, job_id, client.client_id))
-    if view is None:
-        raise ProblemError("not_found", "There is no such job.")
-    return view
 
 
 class Latest:

@@ -14,8 +14,8 @@ from ingress.fields import Email, StrictSchema, Text, complaint, load
 from ingress.misses import found
 from ingress.payment_intents import BOOKING as BOOKING_PATTERN
 from ingress.payment_intents import BOOKING_IN_WORDS, MAXIMUM_BOOKING
-from ingress.payments import find_payment
 from ingress.problems import FieldError, ProblemError
+from ingress.reads import find
 from ingress.views import read_list, read_several
 from tasks.contracts import representations
 from tasks.contracts.api_keys import ApiKeyRecord
@@ -77,7 +77,7 @@ def lists(door: Door) -> Blueprint:
     def list_refunds(payment_id: str) -> Response:
         client = door.api_keys.authenticate(request)
         asked = _query(PAGE)
-        payment, _ = find_payment(door, client, payment_id)
+        payment, _ = find(door, client, PaymentView, payment_id)
         key = ListKey(client.client_id, PAYMENT, payment.id)
         return _answer(read_page(door, client, key, RefundView, asked), representations.refund)
 

@@ -14,8 +14,7 @@ from ingress.commands import keep, read_command
 from ingress.door import Door
 from ingress.fields import Complaint, MinorUnits, OneOf, StrictSchema, Text
 from ingress.payment_intents import MAXIMUM_METADATA, Metadata
-from ingress.payments import PAYMENT_ID
-from ingress.problems import ProblemError
+from ingress.reads import is_id, no_such
 from ingress.views import Unseen, glimpse
 from tasks.contracts.job import Contract
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
@@ -87,9 +86,9 @@ def payment_operations(door: Door) -> Blueprint:
 def _operate(
     door: Door, payment_id: str, verb: str, schema: Schema, contract: Callable[[str, dict[str, Any], bool], Contract]
 ) -> Response:
-    if not PAYMENT_ID.fullmatch(payment_id):
+    if not is_id(PaymentView, payment_id):
         door.api_keys.authenticate(request)
-        raise ProblemError("not_found", "There is no such payment.")
+        raise no_such(PaymentView)
     # Each payment has keys of its own, and each operation, too.
     command = read_command(door, f"payments/{payment_id}/{verb}", schema)
     shown = glimpse(door, PaymentView, payment_id, command.client.client_id) is not None

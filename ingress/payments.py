@@ -1,24 +1,17 @@
 """Payments: asked for by POST /v1/payment-intents, read at GET /v1/payments/{id}."""
 
-import re
-
 from flask import Blueprint, Response, request
 
 from ingress.answers import tagged_answer
 from ingress.commands import Command, keep, read_command
 from ingress.door import Door
-from ingress.misses import found
 from ingress.payment_intents import PaymentIntentSchema, payment_contract
-from ingress.problems import ProblemError
-from ingress.views import read_view
+from ingress.reads import find
 from tasks.contracts import identity, representations
-from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.payments import CreatePayment
-from tasks.contracts.shows import ShowViews
 from tasks.contracts.views import PaymentView, seat_hold
 
 ROUTE = "payment-intents"
-PAYMENT_ID = re.compile(r"pay_[a-z2-7]{26}")
 
 
 def payments(door: Door) -> Blueprint:
@@ -38,26 +31,10 @@ def payments(door: Door) -> Blueprint:
     @routes.get("/v1/payments/<payment_id>")
     def show_payment(payment_id: str) -> Response:
         client = door.api_keys.authenticate(request)
-        view, tag = find_payment(door, client, payment_id)
+        view, tag = find(door, client, PaymentView, payment_id)
         return tagged_answer(representations.payment(view), tag)
 
     return routes
-
-
-def find_payment(door: Door, client: ApiKeyRecord, payment_id: str) -> tuple[PaymentView, str]:
-    """Return a payment of the client with its entity tag, asking a worker for it if Redis has it not.
-
-    Raises:
-        ProblemError: `not_found`; or as `found` does.
-    """
-    if not PAYMENT_ID.fullmatch(payment_id):
-        raise ProblemError("not_found", "There is no such payment.")
-    view = found(
-        door, client, ShowViews(payment_id), lambda: read_view(door, PaymentView, payment_id, client.client_id)
-    )
-    if view is None:
-        raise ProblemError("not_found", "There is no such payment.")
-    return view
 
 
 def _first(door: Door, command: Command, contract: CreatePayment) -> PaymentView:

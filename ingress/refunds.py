@@ -1,6 +1,5 @@
 """Refunds: asked for by POST /v1/payments/{id}/refunds, read at GET /v1/refunds/{id}."""
 
-import re
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -10,18 +9,13 @@ from ingress.answers import tagged_answer
 from ingress.commands import Command, keep, read_command
 from ingress.door import Door
 from ingress.fields import MinorUnits, OneOf, StrictSchema
-from ingress.misses import found
 from ingress.payment_intents import MAXIMUM_METADATA, Metadata
-from ingress.payments import PAYMENT_ID
-from ingress.problems import ProblemError
-from ingress.views import glimpse, read_view
+from ingress.reads import find, is_id, no_such
+from ingress.views import glimpse
 from tasks.contracts import identity, representations
-from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.refunds import CreateRefund
-from tasks.contracts.shows import ShowViews
 from tasks.contracts.views import PaymentView, RefundView
 
-REFUND_ID = re.compile(r"ref_[a-z2-7]{26}")
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")  # https://docs.stripe.com/api/refunds/create
 
 
@@ -45,9 +39,9 @@ def refunds(door: Door) -> Blueprint:
 
     @routes.post("/v1/payments/<payment_id>/refunds")
     def create_refund(payment_id: str) -> Response:
-        if not PAYMENT_ID.fullmatch(payment_id):
+        if not is_id(PaymentView, payment_id):
             door.api_keys.authenticate(request)
-            raise ProblemError("not_found", "There is no such payment.")
+            raise no_such(PaymentView)
         # Each payment has keys of its own. Whether it exists, and whose it is, only the workers know.
         command = read_command(door, f"payments/{payment_id}/refunds", SCHEMA)
         shown = glimpse(door, PaymentView, payment_id, command.client.client_id)
@@ -57,7 +51,7 @@ def refunds(door: Door) -> Blueprint:
     @routes.get("/v1/refunds/<refund_id>")
     def show_refund(refund_id: str) -> Response:
         client = door.api_keys.authenticate(request)
-        view, tag = find_refund(door, client, refund_id)
+        view, tag = find(door, client, RefundView, refund_id)
         return tagged_answer(representations.refund(view), tag)
 
     return routes
@@ -74,20 +68,6 @@ def refund_contract(door: Door, command: Command, payment_id: str, shown: str | 
         metadata=asked.get("metadata", {}),
         shown=shown,
     )
-
-
-def find_refund(door: Door, client: ApiKeyRecord, refund_id: str) -> tuple[RefundView, str]:
-    """Return a refund of the client with its entity tag, asking a worker for it if Redis has it not.
-
-    Raises:
-        ProblemError: `not_found`; or as `found` does.
-    """
-    if not REFUND_ID.fullmatch(refund_id):
-        raise ProblemError("not_found", "There is no such refund.")
-    view = found(door, client, ShowViews(refund_id), lambda: read_view(door, RefundView, refund_id, client.client_id))
-    if view is None:
-        raise ProblemError("not_found", "There is no such refund.")
-    return view
 
 
 def _first(door: Door, command: Command, contract: CreateRefund) -> RefundView:

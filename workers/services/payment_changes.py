@@ -53,12 +53,8 @@ class Change(Protocol):
     verb: ClassVar[str]
 
     @property
-    def payment_id(self) -> str:
-        """Whose change it is."""
-
-    @property
-    def shown(self) -> bool:
-        """Whether the client could read the payment when it asked."""
+    def asked(self) -> CapturePayment | CancelPayment | UpdatePayment:
+        """What the client asked for."""
 
     def flaw(self, payment: Payment) -> Refusal | None:
         """Return what no state at Stripe could mend."""
@@ -87,16 +83,6 @@ class Capture:
 
     asked: CapturePayment
     verb: ClassVar[str] = "capture"
-
-    @property
-    def payment_id(self) -> str:
-        """Whose change it is."""
-        return self.asked.payment_id
-
-    @property
-    def shown(self) -> bool:
-        """Whether the client could read the payment when it asked."""
-        return self.asked.shown
 
     def flaw(self, payment: Payment) -> Refusal | None:
         """Refuse what is not held, and more than can be held."""
@@ -137,16 +123,6 @@ class Cancel:
     asked: CancelPayment
     verb: ClassVar[str] = "cancel"
 
-    @property
-    def payment_id(self) -> str:
-        """Whose change it is."""
-        return self.asked.payment_id
-
-    @property
-    def shown(self) -> bool:
-        """Whether the client could read the payment when it asked."""
-        return self.asked.shown
-
     def flaw(self, payment: Payment) -> Refusal | None:  # noqa: ARG002 - the protocol's signature
         """Find none: any payment may be given up that is not paid."""
         return None
@@ -182,16 +158,6 @@ class Update:
 
     asked: UpdatePayment
     verb: ClassVar[str] = "update"
-
-    @property
-    def payment_id(self) -> str:
-        """Whose change it is."""
-        return self.asked.payment_id
-
-    @property
-    def shown(self) -> bool:
-        """Whether the client could read the payment when it asked."""
-        return self.asked.shown
 
     def flaw(self, payment: Payment) -> Refusal | None:
         """Refuse an amount that Stripe does not take in the payment's currency."""

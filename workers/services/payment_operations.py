@@ -100,7 +100,7 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
     """Find the PaymentIntent and commit what will be asked of it, or say why nothing will be."""
     job = attempt.job
     with attempt.transaction(Step.INTENT) as session:
-        own = (Payment.id == change.payment_id, Payment.client_id == job.client_id)
+        own = (Payment.id == change.asked.payment_id, Payment.client_id == job.client_id)
         payment = session.scalars(select(Payment).where(*own).with_for_update()).one_or_none()
         if payment is None:
             return _not_here(attempt, session, change)
@@ -142,10 +142,10 @@ def _refuse(refusal: Refusal) -> Outcome:
 
 def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
     job = attempt.job
-    names = {"payment": change.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
+    names = {"payment": change.asked.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
     coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
-    if coming or change.shown or job.attempts < PATIENT_ATTEMPTS:
-        return _wait(attempt, "PaymentNotHere", f"{change.payment_id} is not here yet")
+    if coming or change.asked.shown or job.attempts < PATIENT_ATTEMPTS:
+        return _wait(attempt, "PaymentNotHere", f"{change.asked.payment_id} is not here yet")
     return _refuse(Refusal("payment_unknown", "There is no such payment."))
 
 
@@ -244,7 +244,7 @@ def _refused(
 
 def _apply(session: Session, runtime: Runtime, job: JobRow, change: Change, heard: _Heard) -> Payment:
     answer = heard.answer
-    payment = locked(session, change.payment_id)
+    payment = locked(session, change.asked.payment_id)
     # A replayed answer shows the object as it was when it was first given: never before the object was made.
     source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
     verdict = apply_payment_intent(session, runtime, payment, answer.value, source)
