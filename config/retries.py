@@ -13,6 +13,8 @@ HOUR: Final = 3600.0
 CREATE_PAYMENT_AGE: Final = 6 * HOUR
 # Nobody waits at a screen for a refund, and the money is owed however long Stripe or a bank holiday takes.
 CREATE_REFUND_AGE: Final = 72 * HOUR
+# An invoice is due in weeks, and nobody waits at a screen for it: a weekend's outage may pass.
+CREATE_INVOICE_AGE: Final = 72 * HOUR
 # A hold lasts some seven days: capturing or releasing it is worth as much patience as Stripe may need.
 SETTLE_HOLD_AGE: Final = 72 * HOUR
 # As for a payment that is made: the shopper is gone.

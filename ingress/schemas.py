@@ -44,6 +44,8 @@ FLAGS = (
     "history_incomplete",
     "stuck",
     "refund_failed",
+    "invoice_astray",
+    "invoice_number_gap",
 )
 
 

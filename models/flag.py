@@ -18,6 +18,8 @@ FLAGS = (
     "history_incomplete",  # a status that no move on record has led to
     "stuck",  # on the way for longer than anything may be
     "refund_failed",  # the customer is owed the money again
+    "invoice_astray",  # what Stripe shows of an invoice is not what was asked for: it goes no further
+    "invoice_number_gap",  # numbers of invoices are missing in between
 )
 CLEARERS = ("check", "operator")
 
@@ -26,7 +28,7 @@ class Flag(Base):
     """One finding about one thing; it stays when it is cleared.
 
     Columns of note:
-        subject_id: a payment, refund, booking or job.
+        subject_id: a payment, refund, invoice, booking or job, or the prefix of invoices' numbers.
         details: figures and ids; never personal data, and nothing that changes while the finding stays the same.
         cleared_at, cleared_by: when a check saw that it holds no more, or an operator put it aside.
     """

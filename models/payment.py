@@ -54,6 +54,7 @@ class Payment(Base):
         amount…: minor units.
         amount_capturable: what the card's bank holds for a capture; capture_before: until then, by Stripe's clock.
         saved_card: Stripe's id of the card that an off-session payment charges, committed before Stripe is asked.
+        invoice_id: the invoice for which Stripe made it, and whose job its `job_id` is; None for what was asked of us.
         hold…: the seats that were kept for this payment until then, and what to do with money that comes later.
         paid_at: when money first came, by Stripe's clock.
         snapshot_at: how new what we know of the PaymentIntent is, by Stripe's clock.
@@ -80,6 +81,7 @@ class Payment(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    invoice_id: Mapped[str | None] = mapped_column(index=True)
     booking_reference: Mapped[str]
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]

@@ -6,6 +6,9 @@ from models.customer import Customer
 from models.endpoint import Endpoint
 from models.flag import Flag
 from models.history import History
+from models.invoice import Invoice
+from models.invoice_line import InvoiceLine
+from models.invoice_number import InvoiceNumber
 from models.job import Attempt, Job
 from models.ledger import LedgerEntry, LedgerTransaction
 from models.move import Move
@@ -29,6 +32,9 @@ __all__ = [
     "Endpoint",
     "Flag",
     "History",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceNumber",
     "Job",
     "LedgerEntry",
     "LedgerTransaction",

@@ -26,6 +26,11 @@ def refund_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> s
     return derived_id("ref", key, client_id, route, idempotency_key)
 
 
+def invoice_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> str:
+    """Return the id of the invoice that this request makes, whatever its body."""
+    return derived_id("inv", key, client_id, route, idempotency_key)
+
+
 def job_id(key: bytes, client_id: str, route: str, idempotency_key: str, fingerprint: str) -> str:
     """Return the id of the job for this request with this body."""
     return derived_id("job", key, client_id, route, idempotency_key, fingerprint)

@@ -13,6 +13,7 @@ from config.keyring import Keyring
 from config.sealing import SealingKey, public_key_of
 from tasks.contracts import identity
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.invoices import CreateInvoice
 from tasks.contracts.job import Contract
 from tasks.contracts.journal import JournalEntry, seal_payload
 from tasks.contracts.payments import CreatePayment
@@ -65,6 +66,29 @@ def refund_entry(payment_id: str, key: str | None = None, client: str = CLIENT, 
     refund_id = identity.refund_id(IDENTITY_KEY, client, route, key)
     contract = dataclasses.replace(CreateRefund(refund_id, payment_id, None, None, {}), **changes)
     return entry_of(contract, client=client, route=route, key=key, subject=refund_id)
+
+
+def invoice_request(key: str, client: str = CLIENT, **changes: Any) -> CreateInvoice:
+    """Return what a website asks for under an idempotency key: two places of a course, mailed, due in 30 days."""
+    request = CreateInvoice(
+        invoice_id=identity.invoice_id(IDENTITY_KEY, client, "invoices", key),
+        customer_name="Ada Lovelace",
+        customer_email=f"ada.{key}@example.org",
+        currency="gbp",
+        lines=[{"description": "First aid at work", "quantity": 2, "unit_amount": 4950, "tax": "gb_vat_standard"}],
+        tax_inclusive=False,
+        purchase_order=None,
+        due_date=None,
+        days_until_due=30,
+        booking_reference=None,
+        memo=None,
+        footer=None,
+        metadata={},
+        payment_id=None,
+        send=True,
+        draft=False,
+    )
+    return dataclasses.replace(request, **changes)
 
 
 def operation_entry(contract: Any, key: str | None = None, client: str = CLIENT) -> JournalEntry:

@@ -104,7 +104,7 @@ class House:
 
     def force(self, statement: str, **parameters: Any) -> None:
         """Run a statement that the tables of moves refuse, as if the rows had come from another day."""
-        tables = ("jobs", "payments", "refunds")
+        tables = ("jobs", "payments", "refunds", "invoices")
         with self.runtime.engine.begin() as connection:
             for table in tables:
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER {table}_move_by_the_table"))

@@ -50,7 +50,7 @@ def plant_payment(house: House, status: str = "paid", *, state: str = "done", **
         "id": payment_id,
         "client_id": CLIENT,
         "job_id": f"job_{secrets.token_hex(13)}",
-        "customer_id": CUSTOMER,
+        "customer_id": plant_customer(house),
         "booking_reference": f"B-{secrets.token_hex(4)}",
         "amount": AMOUNT,
         "currency": "gbp",
@@ -63,20 +63,35 @@ def plant_payment(house: House, status: str = "paid", *, state: str = "done", **
         "shopper_user_agent": b"",
         **changes,
     }
+    plant_job(house, columns["job_id"], "payments.create", payment_id, state)
+    statement = _PAYMENT.format(columns=", ".join(columns), values=", ".join(f":{name}" for name in columns))
+    house.sql(statement, **columns)
+    plant_move(house, "payment", payment_id, status)
+    if paid:
+        plant_posting(house, payment_id, columns["amount_received"])
+    return payment_id
+
+
+def plant_customer(house: House) -> str:
+    """Insert the customer whose all that is planted is, unless it is there; return its id."""
     sealed = {
         name: encrypt(house.runtime.settings.encryption_keys, "customers", name, CUSTOMER, text)
         for name, text in (("name", "Ada Lovelace"), ("email", "ada@example.org"))
     }
     house.sql(_CUSTOMER, id=CUSTOMER, client=CLIENT, **sealed)
-    house.sql(_JOB, id=columns["job_id"], kind="payments.create", client=CLIENT, subject=payment_id, state=state)
-    statement = _PAYMENT.format(columns=", ".join(columns), values=", ".join(f":{name}" for name in columns))
-    house.sql(statement, **columns)
+    return CUSTOMER
+
+
+def plant_job(house: House, job_id: str, kind: str, subject_id: str, state: str) -> None:
+    """Insert the job that has made something."""
+    house.sql(_JOB, id=job_id, kind=kind, client=CLIENT, subject=subject_id, state=state)
+
+
+def plant_move(house: House, noun: str, subject_id: str, status: str) -> None:
+    """Insert the history of what came to its status in one move."""
     first = [(None, "processing")] if status == "processing" else [(None, "processing"), ("processing", status)]
     for old, new in first:
-        house.sql(_MOVE, noun="payment", id=payment_id, old=old, new=new)
-    if paid:
-        plant_posting(house, payment_id, columns["amount_received"])
-    return payment_id
+        house.sql(_MOVE, noun=noun, id=subject_id, old=old, new=new)
 
 
 def plant_refund(house: House, payment_id: str, amount: int, status: str = "succeeded") -> str:

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from models.invoice import INVOICE_MOVES
 from models.job import JOB_MOVES
 from models.payment import PAYMENT_MOVES
 from models.refund import REFUND_MOVES
 from models.states import Moves
 from tests.builders.house import House
+from tests.builders.invoices import plant_invoice
 from tests.builders.payments import AMOUNT, plant_payment, plant_refund
 
 pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
-ALL = (JOB_MOVES, PAYMENT_MOVES, REFUND_MOVES)
+ALL = (JOB_MOVES, PAYMENT_MOVES, REFUND_MOVES, INVOICE_MOVES)
 
 
 def pairs(moves: Moves) -> set[tuple[str, str]]:
@@ -34,6 +36,8 @@ def planted(house: House, moves: Moves, state: str) -> tuple[str, str, str]:
     """Return table, column and id of a row in that state."""
     if moves is PAYMENT_MOVES:
         return "payments", "status", plant_payment(house, state)
+    if moves is INVOICE_MOVES:
+        return "invoices", "status", plant_invoice(house, state)
     payment = plant_payment(house)
     if moves is REFUND_MOVES:
         return "refunds", "status", plant_refund(house, payment, AMOUNT, state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.errors import IllegalMoveError
+from models.invoice import INVOICE_MOVES, OWED
 from models.job import DUE_STATES, JOB_MOVES
 from models.payment import PAYMENT_MOVES
 from models.states import Moves
@@ -43,12 +44,14 @@ def test_the_states_are_those_of_the_design() -> None:
     assert set(PAYMENT_MOVES.states) == PAYMENT_STATUSES
 
 
-@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES])
+@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES])
 def test_every_move_leads_to_a_state_of_the_table(moves: Moves) -> None:
     assert set().union(*moves.table.values()) <= set(moves.states)
 
 
-@pytest.mark.parametrize(("moves", "start"), [(JOB_MOVES, "ready"), (PAYMENT_MOVES, "processing")])
+@pytest.mark.parametrize(
+    ("moves", "start"), [(JOB_MOVES, "ready"), (PAYMENT_MOVES, "processing"), (INVOICE_MOVES, "processing")]
+)
 def test_every_state_can_be_reached_from_the_first(moves: Moves, start: str) -> None:
     assert reachable(moves, start) == set(moves.states)
 
@@ -80,11 +83,25 @@ def test_a_payment_is_never_beyond_what_is_heard_of_it_later() -> None:
     assert PAYMENT_MOVES.final == set()
 
 
+def test_an_invoice_that_is_paid_or_void_is_so_for_ever() -> None:
+    assert INVOICE_MOVES.final == {"paid", "void"}
+
+
+def test_an_invoice_that_has_a_number_is_never_a_draft_again() -> None:
+    numbered = {*OWED, "uncollectible", "paid", "void"}
+    for status in numbered:
+        assert reachable(INVOICE_MOVES, status) <= numbered
+
+
+def test_what_is_owed_can_be_paid() -> None:
+    assert all("paid" in INVOICE_MOVES.table[status] for status in (*OWED, "uncollectible"))
+
+
 def test_an_unknown_outcome_may_turn_out_as_anything() -> None:
     assert PAYMENT_MOVES.table["checking"] >= PAYMENT_STATUSES - {"partially_refunded", "refunded", "disputed"}
 
 
-@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES])
+@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES])
 def test_staying_is_always_allowed(moves: Moves) -> None:
     assert all(moves.allow(state, state) for state in moves.states)
 

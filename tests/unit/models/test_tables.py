@@ -16,8 +16,13 @@ PERSONAL = {
     "payments": {"client_secret", "description", "booking_metadata", "shopper_ip", "shopper_user_agent"},
     "jobs": {"payload"},
     "endpoints": {"secret", "former_secret"},
+    "invoices": {"purchase_order", "memo", "footer", "booking_metadata", "hosted_url", "pdf_url"},
+    "invoice_lines": {"description"},
 }
-MONEY = {"amount", "amount_received", "amount_refunded", "amount_capturable"}
+MONEY = {
+    *("amount", "amount_received", "amount_refunded", "amount_capturable", "amount_paid"),
+    *("subtotal", "tax_amount", "total", "unit_amount", "net"),
+}
 
 
 def test_all_personal_columns_are_sealed_bytes_and_no_others_are_bytes() -> None:
