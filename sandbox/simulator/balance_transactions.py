@@ -1,11 +1,23 @@
-"""Balance transactions: what a charge or refund does to the account's balance."""
+"""Balance transactions: what each movement does to the account's balance.
 
-from typing import Final
+https://docs.stripe.com/api/balance_transactions
+"""
+
+from typing import Any, Final
 
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import NOT_FOUND, missing_resource
-from sandbox.simulator.money import fee
-from sandbox.simulator.state import Change
+from sandbox.simulator.lists import LIST_PARAMS, page
+from sandbox.simulator.money import currency, fee
+from sandbox.simulator.params import Param, Spec, identifier
+from sandbox.simulator.state import Change, State
+
+LIST: Final[Spec] = LIST_PARAMS | {
+    "currency": Param(currency),
+    "payout": Param(identifier),
+    "source": Param(identifier),
+    "type": Param(identifier),
+}
 
 WORDS: Final = {
     "refund": "REFUND FOR CHARGE",
@@ -55,16 +67,49 @@ def for_failed_payout(change: Change, payout: JsonObject) -> JsonObject:
     return _book(change, payout, payout["amount"], 0, kind="payout_reversal")
 
 
-def retrieve(change: Change, identifier: str) -> JsonObject:
+def retrieve(change: Change, name: str) -> JsonObject:
     """Return one balance transaction.
 
     Raises:
         ApiError: 404, there is none.
     """
-    known = change.get("balance_transactions", identifier)
+    known = change.get("balance_transactions", name)
     if known is None:
-        raise missing_resource("balance transaction", identifier, param="id", status=NOT_FOUND)
-    return known
+        raise missing_resource("balance transaction", name, param="id", status=NOT_FOUND)
+    return _shown(change, known)
+
+
+def index(change: Change, values: dict[str, Any]) -> JsonObject:
+    """List balance transactions, the newest first, by currency, type, source, and the payout that they are part of."""
+    same = {name: values[name] for name in ("currency", "source", "type") if name in values}
+    payout = values.get("payout")
+
+    def matches(transaction: JsonObject) -> bool:
+        if any(transaction[name] != wanted for name, wanted in same.items()):
+            return False
+        return payout is None or payout_of(change.state, transaction["id"]) == payout
+
+    listed = page(
+        change.state,
+        "balance_transactions",
+        values,
+        matches,
+        url="/v1/balance_transactions",
+        noun="balance transaction",
+    )
+    return {**listed, "data": [_shown(change, each) for each in listed["data"]]}
+
+
+def payout_of(state: State, transaction: str) -> str | None:
+    """Return the payout that a balance transaction is part of, or None."""
+    part = state.get("payout_parts", transaction)
+    return None if part is None else str(part["payout"])
+
+
+def _shown(change: Change, transaction: JsonObject) -> JsonObject:
+    """Return a balance transaction as it reads now: it becomes available with time."""
+    is_there = change.clock.now() >= transaction["available_on"]
+    return {**transaction, "status": "available" if is_there else "pending"}
 
 
 def _book(change: Change, source: JsonObject, amount: int, fee_amount: int, *, kind: str) -> JsonObject:

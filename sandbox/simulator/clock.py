@@ -7,8 +7,8 @@ from threading import Lock
 class Clock:
     """Wall time plus an offset that only grows.
 
-    Objects, idempotency keys and authorisations age by this clock. Webhook signatures carry wall time, because the
-    receiver compares them with its own clock.
+    Objects, idempotency keys and authorisations age by this clock, and answers are dated by it. Webhook signatures
+    carry wall time, because the receiver compares them with its own clock.
     """
 
     def __init__(self, wall: Callable[[], float], offset_seconds: int = 0) -> None:

@@ -12,6 +12,8 @@ POST refunds/finish       brings every refund to its end that is pending, or tha
 POST disputes/close         ``{"dispute": "dp_…", "outcome": "won"}``, or "lost": the bank decides
 POST payouts                ``{"currency": "gbp"}`` pays the balance out to the bank
 POST payouts/fail           ``{"payout": "po_…"}``: the bank sends it back
+POST plant/charge           ``{"amount": 4200, "currency": "gbp", "metadata": {}}``: a charge that no event tells of
+POST plant/fee              ``{"charge": "ch_…", "fee": 321}``: what Stripe keeps of a charge is another amount
 POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
 POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
                           endpoint, or changes the one of that URL
@@ -25,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import disputes, faults, payouts, webhook_endpoints
+from sandbox.simulator import disputes, faults, payouts, planting, webhook_endpoints
 from sandbox.simulator.account import API_VERSION, JsonObject
 from sandbox.simulator.books import money_facts
 from sandbox.simulator.deliveries import MILLISECONDS, Deliveries, Settings
@@ -136,6 +138,17 @@ def _fail_payout(control: Control, given: Any) -> JsonObject:
     return _changed(control, lambda change: payouts.fail(change, given["payout"]))
 
 
+def _plant_charge(control: Control, given: Any) -> JsonObject:
+    metadata = {str(name): str(value) for name, value in given.get("metadata", {}).items()}
+    return _changed(
+        control, lambda change: planting.charge(change, int(given["amount"]), str(given["currency"]), metadata)
+    )
+
+
+def _plant_fee(control: Control, given: Any) -> JsonObject:
+    return _changed(control, lambda change: planting.fee(change, given["charge"], int(given["fee"])))
+
+
 def _changed(control: Control, work: Callable[[Change], JsonObject]) -> JsonObject:
     """Do what the outside world does to the account, and tell the webhook endpoints."""
     engine = control.engine
@@ -195,6 +208,8 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("POST", "disputes/close"): _close_dispute,
     ("POST", "payouts"): _pay_out,
     ("POST", "payouts/fail"): _fail_payout,
+    ("POST", "plant/charge"): _plant_charge,
+    ("POST", "plant/fee"): _plant_fee,
     ("GET", "webhooks"): _read_webhooks,
     ("POST", "webhooks"): _webhooks,
     ("POST", "webhooks/resend"): _resend,

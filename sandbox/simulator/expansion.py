@@ -17,8 +17,9 @@ EXPANDABLE: Final = {
     "latest_charge": "charges",
     "payment_intent": "payment_intents",
     "payment_method": "payment_methods",
-    "source": "charges",
 }
+# What moved the balance is told by the first letters of its id.
+SOURCES: Final = {"ch": "charges", "re": "refunds", "dp": "disputes", "po": "payouts"}
 
 
 def expanded(change: Change, answer: JsonObject, paths: Sequence[str]) -> JsonObject:
@@ -43,12 +44,13 @@ def _expand(change: Change, target: JsonObject, parts: Sequence[str], path: str)
         return target | {"data": [_expand(change, each, rest, path) if rest else each for each in target["data"]]}
     if target.get("object") == "charge" and name == "refunds":
         return target | {"refunds": _refunds(change, target["id"])}
-    if name not in EXPANDABLE or name not in target:
+    collection = SOURCES.get(str(target.get(name)).partition("_")[0]) if name == "source" else EXPANDABLE.get(name)
+    if name not in target or (collection is None and target[name] is not None):
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     value = target[name]
     if value is None:
         return target
-    known = change.get(EXPANDABLE[name], value) if isinstance(value, str) else value
+    known = change.get(collection, value) if isinstance(value, str) and collection else value
     if known is None:
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     return target | {name: _expand(change, known, rest, path) if rest else known}

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sandbox.simulator import balance_transactions
 from sandbox.simulator.account import JsonObject
+from sandbox.simulator.balance_transactions import payout_of
 from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource
 from sandbox.simulator.events import emit
 from sandbox.simulator.lists import LIST_PARAMS, page
@@ -24,11 +25,15 @@ def pay_out(change: Change, currency: str) -> JsonObject:
         ApiError: there is nothing to pay out.
     """
     booked = change.state.oldest("balance_transactions")
-    amount = sum(each["net"] for each in booked if each["currency"] == currency)
+    parts = [each for each in booked if each["currency"] == currency and payout_of(change.state, each["id"]) is None]
+    amount = sum(each["net"] for each in parts)
     if amount <= 0:
         raise invalid(f"You have insufficient funds in your Stripe account for a payout in {currency}.")
     payout = _new(change, amount, currency)
-    payout["balance_transaction"] = balance_transactions.for_payout(change, payout)["id"]
+    moved = balance_transactions.for_payout(change, payout)
+    payout["balance_transaction"] = moved["id"]
+    for part in (*parts, moved):
+        change.put("payout_parts", {"id": part["id"], "payout": payout["id"]})
     change.create("payouts", payout)
     emit(change, "payout.created", payout)
     paid = change.put("payouts", payout | {"status": "paid"})

@@ -77,6 +77,7 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("GET", "disputes/:id"): Route(_one(disputes.retrieve), RETRIEVE),
     ("GET", "payouts"): Route(_whole(payouts.index), payouts.LIST),
     ("GET", "payouts/:id"): Route(_one(payouts.retrieve), RETRIEVE),
+    ("GET", "balance_transactions"): Route(_whole(balance_transactions.index), balance_transactions.LIST),
     ("GET", "balance_transactions/:id"): Route(_one(balance_transactions.retrieve), RETRIEVE),
     ("GET", "events"): Route(_whole(events.index), events.LIST),
     ("GET", "events/:id"): Route(_one(events.retrieve), RETRIEVE),

@@ -122,9 +122,10 @@ class Connection(StreamRequestHandler):
         return False
 
     def _send(self, response: Response, *, keep_alive: bool) -> None:
+        now = cast("SimulatorServer", self.server).engine.clock.now()
         # A client that has gone away misses nothing that a later look would not tell it.
         with contextlib.suppress(ConnectionError, TimeoutError):
-            self.wfile.write(encode(response, keep_alive=keep_alive))
+            self.wfile.write(encode(response, keep_alive=keep_alive, now=now))
 
 
 def _reply(server: SimulatorServer, request: Request) -> Reply:

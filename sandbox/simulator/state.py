@@ -25,6 +25,7 @@ COLLECTIONS: Final = (
     "deliveries",  # an event that an endpoint has not acknowledged
     "authentications",  # a 3-D Secure step that a shopper has to take
     "card_fates",  # which test card a payment method is
+    "payout_parts",  # of which payout a balance transaction is a part
     "refund_fates",  # a refund that is not over: what becomes of it, and when
     "origins",  # the request that made an object
     "idempotency",  # the stored result of an idempotency key
@@ -94,6 +95,11 @@ class Change:
         origin = {"id": new["id"], "request": self.request_id, "idempotency_key": self.idempotency_key}
         self.put("origins", origin)
         return self.put(collection, new)
+
+    def keep_silent(self) -> None:
+        """Let no event tell of this change."""
+        for collection in ("events", "deliveries"):
+            self._puts.pop(collection, None)
 
     def remove(self, collection: str, identifier: str) -> None:
         """Forget an object that the state holds."""

@@ -88,11 +88,11 @@ def _read_body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
     return body
 
 
-def encode(response: Response, *, keep_alive: bool) -> bytes:
-    """Return a response as bytes, to be sent in one piece."""
+def encode(response: Response, *, keep_alive: bool, now: int) -> bytes:
+    """Return a response as bytes, to be sent in one piece; it is dated by the simulated time, in seconds since 1970."""
     headers = {
         "Server": "stripe-simulator",
-        "Date": formatdate(usegmt=True),
+        "Date": formatdate(now, usegmt=True),
         "Content-Type": response.content_type,
         "Content-Length": str(len(response.body)),
         "Cache-Control": "no-cache, no-store",

@@ -178,7 +178,12 @@ def play_payouts(recorder: Recorder) -> None:
     failed = control("POST", "payouts/fail", {"payout": paid["id"]})
     for name in ("balance_transaction", "failure_balance_transaction"):
         recorder.ask("GET", f"balance_transactions/{failed[name]}")
-    control("POST", "payouts", {"currency": "gbp"})
+    later = control("POST", "payouts", {"currency": "gbp"})
+    ask = recorder.ask
+    ask("GET", "balance_transactions", limit="100", **{"expand[]": "data.source"})
+    assert len(ask("GET", "balance_transactions", payout=paid["id"], type="payout")["data"]) == 1
+    assert ask("GET", "balance_transactions", source=later["id"], currency="gbp")["data"][0]["net"] == -later["amount"]
+    ask("GET", f"balance_transactions/{paid['balance_transaction']}", **{"expand[]": "source"})
 
 
 def play_errors(recorder: Recorder, intent: Any) -> None:
