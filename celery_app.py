@@ -25,10 +25,12 @@ from workers.runtime import create_runtime
 
 WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
 TASK_MODULES = (
+    "tasks.event_heals",
     "tasks.ledger",
     "tasks.notifications",
     "tasks.payment_operations",
     "tasks.payments",
+    "tasks.reconciliation",
     "tasks.refunds",
     "tasks.invariants",
     "tasks.shows",

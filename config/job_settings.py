@@ -24,6 +24,8 @@ class JobSettings:
     max_rescues: int
     generation_wait: float
     resend_limit: float
+    event_settle: float
+    reconcile_settle: float
 
 
 def read_jobs(read: Reader) -> JobSettings:
@@ -49,4 +51,8 @@ def read_jobs(read: Reader) -> JobSettings:
         generation_wait=read.seconds("TOLLGATE_GENERATION_WAIT_SECONDS", 120.0),
         # Stripe may forget an idempotency key after 24 hours; an hour is left for clocks and slow calls.
         resend_limit=read.seconds("TOLLGATE_RESEND_LIMIT_SECONDS", 23 * 3600.0),
+        # Stripe delivers most events within seconds; what is still on its way is not lost.
+        event_settle=read.seconds("TOLLGATE_EVENT_SETTLE_SECONDS", 120.0),
+        # By then lost webhooks have been looked for twice, and fees are posted.
+        reconcile_settle=read.seconds("TOLLGATE_RECONCILE_SETTLE_SECONDS", 900.0),
     )

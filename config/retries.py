@@ -31,6 +31,10 @@ REVIEW_PAYMENT_AGE: Final = 72 * HOUR
 STRIPE_EVENT_AGE: Final = 72 * HOUR
 # A website that breaks on a Friday evening is mended on Monday.
 SEND_NOTIFICATION_AGE: Final = 72 * HOUR
+# A look for lost webhooks that could not be taken for so long is made up by the next slot.
+HEAL_EVENTS_AGE: Final = HOUR
+# The day after, the next run looks back to the last one that ended.
+RECONCILE_AGE: Final = 12 * HOUR
 # A check that could not be done for so long has been missed by somebody already; the next slot begins another.
 CHECK_INVARIANTS_AGE: Final = HOUR
 

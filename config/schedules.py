@@ -3,8 +3,10 @@
 Slots are multiples of the period since 1970, UTC, by PostgreSQL's clock. A test holds every name to a job.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from config.environment import Reader
 
 MINUTE: Final = 60.0
 DAY: Final = 24 * 3600.0
@@ -30,5 +32,17 @@ class Plan:
 # was missed misses nothing.
 INVARIANTS: Final = Plan("invariants", period=5 * MINUTE, made_up_within=5 * MINUTE)
 
-PLANS: Final = (INVARIANTS,)
+# Lost webhooks should be made up for before anybody asks. As above, a look goes on where the last one ended.
+HEAL: Final = Plan("events.heal", period=5 * MINUTE, made_up_within=5 * MINUTE)
+
+# Accountants think in days. A run begins where the last one ended, so that a day which was missed is not left out.
+RECONCILIATION: Final = Plan("reconciliation", period=DAY, made_up_within=DAY)
+
+PLANS: Final = (INVARIANTS, HEAL, RECONCILIATION)
 SLOTS_KEPT: Final = 30 * DAY  # for an operator who asks what was done last month
+
+
+def read_plans(read: Reader) -> tuple[Plan, ...]:
+    """Read how often that is done of which a setting says so; the rest is as above."""
+    every = read.seconds("TOLLGATE_HEAL_SECONDS", HEAL.period)
+    return tuple(replace(plan, period=every, made_up_within=every) if plan is HEAL else plan for plan in PLANS)

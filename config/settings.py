@@ -13,6 +13,7 @@ from config.failpoints import NONE, Failpoint, parse_failpoints
 from config.job_settings import JobSettings, read_jobs
 from config.keyring import Keyring
 from config.keyspace import Keyspace
+from config.schedules import PLANS, Plan, read_plans
 from config.sealing import OpeningKeys, SealingKey
 from config.store_settings import (
     DatabaseSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "load_ingress",
     "load_keyspace",
     "load_operator",
+    "load_plans",
     "load_redis",
     "load_worker",
 ]
@@ -104,7 +106,9 @@ class WorkerSettings:
     view_keys: Keyring
     encryption_keys: Keyring
     derivation_key: bytes = field(repr=False)
+    identity_key: bytes = field(repr=False)
     view_seconds: int
+    plans: tuple[Plan, ...] = PLANS
     failpoints: tuple[Failpoint, ...] = ()
 
 
@@ -200,7 +204,9 @@ def load_worker() -> WorkerSettings:
             view_keys=read.ring("TOLLGATE_VIEW_KEYS"),
             encryption_keys=read.ring("TOLLGATE_ENCRYPTION_KEYS"),
             derivation_key=read.key("TOLLGATE_DERIVATION_KEY"),
+            identity_key=read.key("TOLLGATE_IDENTITY_KEY"),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
+            plans=read_plans(read),
             failpoints=_failpoints(read, environment),
         )
 
@@ -266,6 +272,16 @@ def load_database() -> DatabaseSettings:
     """
     with Reader() as read:
         return read_database(read)
+
+
+def load_plans() -> tuple[Plan, ...]:
+    """Read only what is done by the clock, and how often.
+
+    Raises:
+        SettingsError: one line that names the variable that is wrong.
+    """
+    with Reader() as read:
+        return read_plans(read)
 
 
 def load_redis() -> RedisSettings:

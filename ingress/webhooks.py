@@ -14,12 +14,9 @@ from ingress.door import Door
 from ingress.json_body import is_deeper, read_body
 from ingress.problems import ProblemError
 from ingress.stripe_signature import is_signed
-from tasks.contracts import identity
-from tasks.contracts.events import StripeEvent
+from tasks.contracts.events import CLIENT, ROUTE, StripeEvent, identity_of_event
 
 MAXIMUM_BYTES = 512 * 1024  # Stripe's largest events, of long invoices, have some 250 KB
-CLIENT = "stripe"
-ROUTE = "webhooks/stripe"
 EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,251}")  # 255 characters, the most that Stripe's ids have
 MAXIMUM_DEPTH = 200  # far deeper than any object of Stripe's; Python's parser recurses
 
@@ -48,26 +45,24 @@ def webhooks(door: Door) -> Blueprint:
         ):
             raise ProblemError("signature_invalid", "The Stripe-Signature header does not sign this body.")
         event_id = _event_id(body)
-        # Over the id alone: a redelivered body differs in `pending_webhooks`, and is the same event.
-        fingerprint = identity.fingerprint(settings.identity_key, event_id.encode())
-        event = StripeEvent(body)
-        job_id = identity.job_id(settings.identity_key, CLIENT, ROUTE, event_id, fingerprint)
+        event, names = StripeEvent(body), identity_of_event(settings.identity_key, event_id)
         receipt = accept(
             door,
             Submission(
-                job_id=job_id,
+                job_id=names.job_id,
                 kind=event.KIND.name,
                 version=event.KIND.version,
                 client_id=CLIENT,
                 route=ROUTE,
                 idempotency_key=event_id,
-                fingerprint=fingerprint,
+                fingerprint=names.fingerprint,
                 subject_id=event_id,
                 request_id=g.request_id,
                 payload=event.to_bytes(),
             ),
         )
-        log.info("accepted an event", extra={"job_id": job_id, "event_id": event_id, "replayed": receipt.replayed})
+        facts = {"job_id": names.job_id, "event_id": event_id, "replayed": receipt.replayed}
+        log.info("accepted an event", extra=facts)
         return json_answer({"received": True})
 
     return routes

@@ -20,6 +20,8 @@ FLAGS = (
     "refund_failed",  # the customer is owed the money again
     "invoice_astray",  # what Stripe shows of an invoice is not what was asked for: it goes no further
     "invoice_number_gap",  # numbers of invoices are missing in between
+    "webhooks_missed",  # Stripe has events whose webhooks have not come
+    "reconciliation_breaks",  # the daily reconciliation has found that Stripe and the books differ
 )
 CLEARERS = ("check", "operator")
 

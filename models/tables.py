@@ -4,6 +4,7 @@ from models.base import Base
 from models.client import ApiKey, Client
 from models.customer import Customer
 from models.endpoint import Endpoint
+from models.event_cursor import EventCursor
 from models.flag import Flag
 from models.history import History
 from models.invoice import Invoice
@@ -17,6 +18,7 @@ from models.payment import Payment
 from models.process import Process
 from models.projection import ProjectionEpoch
 from models.queue import Queue
+from models.reconciliation import Reconciliation
 from models.refund import Refund
 from models.schedule import Schedule
 from models.stripe_event import StripeEventRow
@@ -30,6 +32,7 @@ __all__ = [
     "Client",
     "Customer",
     "Endpoint",
+    "EventCursor",
     "Flag",
     "History",
     "Invoice",
@@ -44,6 +47,7 @@ __all__ = [
     "Process",
     "ProjectionEpoch",
     "Queue",
+    "Reconciliation",
     "Refund",
     "Schedule",
     "StripeEventRow",

@@ -30,6 +30,7 @@ class Entry:
 GROUPS = {
     "dead": Entry("ops.dead", "dead_group", "List, show, replay and discard dead letters."),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
+    "events": Entry("ops.events", "events_group", "Bring in the events whose webhooks were lost."),
     "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),
     "flags": Entry("ops.flags", "flags_group", "List, show and clear flags: what an operator should look at."),
     "endpoints": Entry(
@@ -44,6 +45,11 @@ GROUPS = {
     ),
     "queue": Entry("ops.queue", "queue_group", "Look at queues; pause and resume them."),
     "readmodel": Entry("ops.readmodel", "readmodel_group", "Write anew what the website reads."),
+    "reconcile": Entry(
+        "ops.reconcile",
+        "reconcile_group",
+        "Hold Stripe's balance, payouts and payments against what is known here, and say where they differ.",
+    ),
     "redis": Entry("ops.redis", "redis_group", "Print the rules that Redis should hold us to."),
     "schedules": Entry("ops.schedules", "schedules_group", "Look at what is done by the clock."),
     "secrets": Entry("ops.secrets", "secrets_group", "Generate the secrets of a new installation."),

@@ -4,8 +4,7 @@ import dataclasses
 
 import click
 
-from config.schedules import PLANS
-from config.settings import load_database
+from config.settings import load_database, load_plans
 from ops.connections import open_session
 from ops.output import in_words, json_option, print_json, print_table
 from workers.jobs.schedule import standing
@@ -28,8 +27,9 @@ def list_schedules(*, as_json: bool) -> None:
 
     Example: tollgate schedules list
     """
+    plans = load_plans()
     with open_session(load_database()) as session:
-        rows = [dataclasses.asdict(standing(session, plan)) for plan in PLANS]
+        rows = [dataclasses.asdict(standing(session, plan)) for plan in plans]
     listed = [{"name": row["plan"]["name"], "period": row["plan"]["period"], **row} for row in rows]
     shown = [{name: value for name, value in row.items() if name != "plan"} for row in listed]
     if as_json:

@@ -5,16 +5,22 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from config.schedules import INVARIANTS, PLANS
+from config.schedules import HEAL, INVARIANTS, RECONCILIATION
+from tasks.contracts.events import HealEvents
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.job import Contract
+from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
 from workers.jobs.schedule import due, give_out
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.schedules")
 
-WORK: Final[Mapping[str, Callable[[dt.datetime], Contract]]] = {INVARIANTS.name: lambda _slot: CheckInvariants()}
+WORK: Final[Mapping[str, Callable[[dt.datetime], Contract]]] = {
+    INVARIANTS.name: lambda _slot: CheckInvariants(),
+    HEAL.name: lambda _slot: HealEvents(),
+    RECONCILIATION.name: lambda _slot: Reconcile(),
+}
 
 
 def give_out_slots(runtime: Runtime) -> None:
@@ -24,7 +30,7 @@ def give_out_slots(runtime: Runtime) -> None:
         DatabaseAwayError: if PostgreSQL is away.
     """
     with runtime.reading() as session:
-        plans = [plan for plan in PLANS if due(session, plan) is not None]
+        plans = [plan for plan in runtime.settings.plans if due(session, plan) is not None]
     for plan in plans:
         with runtime.transaction(Step.GIVE_OUT) as session:
             job_id = give_out(session, runtime.settings, plan, WORK[plan.name])

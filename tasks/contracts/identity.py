@@ -3,11 +3,21 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import dataclass
 
 from config.sealing import place
 
 ID_CHARACTERS = 26  # 130 bits in base32
 _RAW_BYTES = 17  # the fewest bytes that fill 26 characters of base32
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a job is known by: its id, the scope that is unique for ever, and the fingerprint of its body."""
+
+    job_id: str
+    scope: str
+    fingerprint: str
 
 
 def derived_id(prefix: str, key: bytes, *parts: str) -> str:

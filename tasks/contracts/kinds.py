@@ -1,13 +1,14 @@
 """All kinds of jobs, by name."""
 
 from config.errors import ContractError
-from tasks.contracts.events import StripeEvent
+from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.job import Contract, Kind
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
+from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 
@@ -22,7 +23,9 @@ CONTRACTS: dict[str, type[Contract]] = {
         UpdatePayment,
         CreateRefund,
         CheckInvariants,
+        HealEvents,
         PostFee,
+        Reconcile,
         SendNotification,
         ShowViews,
         StripeEvent,

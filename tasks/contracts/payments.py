@@ -66,10 +66,16 @@ class ReviewPayment(JsonContract):
 
 @dataclass(frozen=True, slots=True)
 class RefreshPayment(JsonContract):
-    """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous."""
+    """Fetch a payment's PaymentIntent once, because what was heard of it is ambiguous.
+
+    Args:
+        payment_id: which.
+        even_if_clear: whether it is fetched though nothing that was heard of it is ambiguous.
+    """
 
     KIND: ClassVar[Kind] = Kind(
         "payments.refresh", queues.MAINTENANCE, max_age=REFRESH_PAYMENT_AGE, shown=False, asks=False, posted=False
     )
 
     payment_id: str
+    even_if_clear: bool = False

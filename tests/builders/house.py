@@ -16,12 +16,13 @@ from config.celery_factory import create_celery
 from config.keyspace import Keyspace
 from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
-from tasks.contracts.events import StripeEvent
+from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
+from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
@@ -40,6 +41,7 @@ from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
 from workers.services import (
     fees,
+    heals,
     invariants,
     payment_operations,
     payments,
@@ -49,6 +51,7 @@ from workers.services import (
     shows,
     stripe_events,
 )
+from workers.services.reconciliation import runs
 
 Row = dict[str, Any]
 CREATE = Service(CreatePayment, payments.create, payments.settle_create)
@@ -64,6 +67,8 @@ OPERATIONS: dict[str, Service[Any]] = {
 }
 REVIEW = Service(ReviewPayment, reviews.review, reviews.settle)
 CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
+HEAL = Service(HealEvents, heals.heal, heals.settle)
+RECONCILE = Service(Reconcile, runs.run, runs.settle)
 FEE = Service(PostFee, fees.collect, fees.settle_fee)
 EVENTS = BatchService(StripeEvent, stripe_events.apply_events)
 SHOWS = BatchService(ShowViews, shows.show)

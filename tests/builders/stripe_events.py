@@ -180,6 +180,12 @@ class FakeStripe:
     def list_refunds(self, name: str) -> Any:
         return self._ask("list_refunds", {"name": name})
 
+    def list_payouts(self, **arguments: Any) -> Any:
+        return self._ask("list_payouts", arguments)
+
+    def list_events(self, **arguments: Any) -> Any:
+        return self._ask("list_events", arguments)
+
     def retrieve_charge_booking(self, name: str) -> Any:
         return self._ask("retrieve_charge_booking", {"name": name})
 

@@ -23,6 +23,7 @@ NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"  # port 1 answers nobody
 NO_STRIPE = "http://127.0.0.1:1"
 ENCRYPTION = Keyring("e1", {"e1": b"e" * 32})
 DERIVATION_KEY = b"d" * 32
+IDENTITY_KEY = b"i" * 32  # that of `tests.builders.ingress`
 
 JOBS = JobSettings(
     lease=15.0,
@@ -40,6 +41,8 @@ JOBS = JobSettings(
     max_rescues=3,
     generation_wait=120.0,
     resend_limit=23 * 3600.0,
+    event_settle=120.0,
+    reconcile_settle=900.0,
 )
 
 
@@ -90,5 +93,6 @@ def worker_settings(
         view_keys=VIEWS,
         encryption_keys=ENCRYPTION,
         derivation_key=DERIVATION_KEY,
+        identity_key=IDENTITY_KEY,
         view_seconds=3600,
     )

@@ -15,17 +15,19 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import intake, payment_operations, refunds, upkeep
+from tasks import intake, payment_operations, reconciliation, refunds, upkeep
 from tasks.admission import Admission
-from tasks.contracts.events import StripeEvent
+from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment, RefreshPayment, ReviewPayment
+from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
+from tasks.event_heals import heal
 from tasks.intake import Reader
 from tasks.invariants import check
 from tasks.ledger import fee
@@ -59,6 +61,8 @@ TASKS = {
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,
     CheckInvariants.KIND.name: check,
+    HealEvents.KIND.name: heal,
+    Reconcile.KIND.name: reconciliation.run,
     StripeEvent.KIND.name: handle,
 }
 TOLD = (Ignore, Retry, JobEndedError)  # how a task tells Celery, and so Flower, what became of its job

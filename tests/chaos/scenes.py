@@ -6,6 +6,7 @@ A step has a scene for each way there is to it. What a scene arranges goes throu
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import secrets
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from typing import Any
 from redis import Redis
 
 from config.errors import SettingsError
+from config.schedules import HEAL
+from models.client import OWN_CLIENT
 from models.encrypted import encrypt_bytes
 from models.payment import Payment
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks import upkeep
+from tasks.contracts.events import HealEvents
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP
@@ -29,12 +33,14 @@ from tests.builders.ingress import body
 from tests.chaos import roles
 from tests.chaos.oracle import unsettled
 from tests.chaos.stage import JOURNAL, Posted, Stage
+from workers.jobs.follow_up import enqueue
 from workers.jobs.forget import KEPT_SECONDS
 from workers.redis_safety import check_redis
 from workers.services.refreshes import ask_for_refresh
 
 NOBODY = "redis://127.0.0.1:1/0"  # port 1 answers nobody
 GOOD_CARD = "4242424242424242"
+LONG_PAST = 200  # seconds after which a webhook that has not come is lost
 SHORT_LEASE = 2.0  # seconds, less than one call may take: it is renewed before each
 SOON = 5.0  # seconds, by when a doubt of a few seconds' age is looked at again
 STRANGER = "stranger"
@@ -249,12 +255,13 @@ def _missed(stage: Stage) -> None:
 
 
 def giving_out(stage: Stage) -> Case:
-    """A slot of scheduled work has begun."""
+    """A slot of scheduled work has begun; Stripe's events, which are those of all cases, are compared already."""
     posted = stage.posted_and_done()
     house = stage.house
+    house.sql("INSERT INTO event_cursors (name, through) VALUES ('stripe', clock_timestamp() + interval '1 day')")
 
     def wrong() -> list[str]:
-        slots = house.sql("SELECT name, slot FROM schedules")
+        slots = house.sql("SELECT slot FROM schedules WHERE name = 'invariants'")
         jobs = [each["state"] for each in house.jobs("invariants.check")]
         doubled = [] if len(slots) == len(jobs) >= 1 else [f"{len(slots)} slots were given out as {len(jobs)} jobs"]
         undone = [f"the job of a slot is {state}" for state in jobs if state != "done"]
@@ -361,6 +368,21 @@ def hearing_a_bad_one(stage: Stage) -> Case:
         stage.house.sql(MEND, id=bad, sealed=sealed)
 
     return _worker(stage, posted, "webhooks", status="paid", help=mend)
+
+
+def healing(stage: Stage) -> Case:
+    """The shopper has paid, and every webhook that tells so is lost: Stripe's own list of events still has them."""
+    later = {"advance_seconds": LONG_PAST}
+    stage.stripe.control("POST", "clock", later)  # what other cases did is so long ago that nobody looks at it
+    posted, events = _paid_at_stripe(stage)
+    began = min(json.loads(event)["created"] for event in events)
+    stage.stripe.control("POST", "clock", later)
+    with stage.house.runtime.transaction(Step.GIVE_OUT) as session:
+        request = HealEvents(since=dt.datetime.fromtimestamp(began, dt.UTC).isoformat())
+        names = {"client_id": OWN_CLIENT, "subject_id": HEAL.name, "slot": secrets.token_hex(4), "request_id": ""}
+        enqueue(session, stage.house.runtime.settings, request, **names)
+    stage.take_in("publish")
+    return _worker(stage, posted, "maintenance", status="paid")
 
 
 def refreshing(stage: Stage) -> Case:
@@ -594,5 +616,6 @@ SCENES = (
     Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),
     Scene("collecting", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), collecting),
     Scene("showing", (Step.SHOW,), showing),
+    Scene("healing", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), healing),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
 )

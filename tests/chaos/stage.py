@@ -31,7 +31,8 @@ MOST = 100
 FORGET = """
 SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
 DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM refunds; DELETE FROM payments; DELETE FROM customers;
-DELETE FROM flags; DELETE FROM schedules; DELETE FROM attempts; DELETE FROM jobs
+DELETE FROM flags; DELETE FROM schedules; DELETE FROM event_cursors;
+DELETE FROM attempts; DELETE FROM jobs
 """
 ROUNDS = 3  # a hint's job may leave a follow-up job, whose views follow
 NARROW = {"lock_timeout": 0.3}  # seconds; a frozen transaction is waited for in vain, and the test waits with it

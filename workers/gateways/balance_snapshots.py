@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from config.errors import ContractError
-from workers.gateways.fields import id_of, instant, require, text, whole
+from workers.gateways.fields import flag, id_of, instant, require, text, whole
 
 CAME_TO_NOTHING: Final = frozenset({"failed", "canceled"})  # of charges and refunds: no balance transaction follows
 
@@ -57,13 +57,18 @@ class DisputeSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PayoutSnapshot:
-    """A payout to the bank (https://docs.stripe.com/api/payouts/object); below zero the bank pays."""
+    """A payout to the bank (https://docs.stripe.com/api/payouts/object); below zero the bank pays.
+
+    Args:
+        automatic: whether Stripe chose what it pays out, and so can list that.
+    """
 
     id: str
     amount: int
     currency: str
     status: str
     created: datetime
+    automatic: bool = False
 
 
 def balance_transaction_snapshot(fields: Mapping[str, Any]) -> BalanceTransactionSnapshot:
@@ -110,4 +115,5 @@ def payout_snapshot(fields: Mapping[str, Any]) -> PayoutSnapshot:
         currency=text(fields, "currency"),
         status=text(fields, "status"),
         created=instant(fields, "created"),
+        automatic=flag(fields, "automatic"),
     )

@@ -16,8 +16,10 @@ from stripe.params import (
 
 from config.settings import StripeSettings
 from tasks.contracts.steps import Step
+from workers.gateways.balance_listings import BalanceListings
 from workers.gateways.balance_snapshots import Booking, booking
 from workers.gateways.calls import Answered, Caller, Request, object_id
+from workers.gateways.listings import PAGE_SIZE, Listings
 from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
 from workers.gateways.payment_intent_params import (
     CancellationReason,
@@ -44,7 +46,6 @@ __all__ = ["API_VERSION", "StripeGateway", "idempotency_key", "operation_name", 
 API_VERSION: Final = stripe.api_version  # the version that the pinned library's types describe
 STRIPE_BREAKER: Final = "stripe"
 RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
-PAGE_SIZE: Final = 100  # the most that Stripe lists at once
 ON_SESSION: Final = Taking()
 
 stripe.enable_telemetry = False
@@ -55,7 +56,7 @@ def stripe_breaker(settings: StripeSettings) -> Breaker:
     return Breaker(STRIPE_BREAKER, failures=settings.breaker_failures, reset=settings.breaker_reset)
 
 
-class StripeGateway:
+class StripeGateway(Listings, BalanceListings):
     """Stripe's API, safe for threads.
 
     Every method makes its calls under the breaker and raises `config.errors.StripeError` or one of its kinds, nothing

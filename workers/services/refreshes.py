@@ -40,7 +40,10 @@ def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slo
 
 
 def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
-    """Fetch a payment's PaymentIntent and refunds and apply them, unless it is clean and all of it is known by now."""
+    """Fetch a payment's PaymentIntent and refunds and apply them, unless it is clean and all of it is known by now.
+
+    A request that says `even_if_clear` comes from who knows that something is amiss.
+    """
     runtime = attempt.runtime
     with attempt.transaction(Step.HOLD) as session:
         payment = session.get_one(Payment, request.payment_id)
@@ -48,7 +51,7 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         clear = not payment.dirty and payment.stripe_status in TERMINAL_AT_STRIPE
         clear = clear and given_back(session, payment) >= payment.amount_refunded
         refunded = session.scalar(select(exists().where(Refund.payment_id == payment.id)))
-    if clear or stripe_id is None:
+    if (clear and not request.even_if_clear) or stripe_id is None:
         return done(lambda _session: None)
     attempt.before_call()
     answer = runtime.stripe.retrieve_payment_intent(stripe_id)

@@ -33,6 +33,11 @@ APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.")
 PAYOUT_PAID, PAYOUT_FAILED = "payout.paid", "payout.failed"  # they move money, and are of no payment
 
 
+def matters(kind: str) -> bool:
+    """Tell whether an event of that type may change anything here, so that it must not be missed."""
+    return kind.startswith(APPLIED_FAMILIES) or kind in (PAYOUT_PAID, PAYOUT_FAILED)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event, parsed as far as it must be.

@@ -26,6 +26,7 @@ LOADERS: dict[str, list[Callable[[], object]]] = {
         settings.load_database,
         settings.load_environment,
         settings.load_keyspace,
+        settings.load_plans,
     ],
     "flower": [settings.load_flower],
 }

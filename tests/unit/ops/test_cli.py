@@ -16,7 +16,7 @@ CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
     *("replay", "discard", "cancel", "pause", "resume", "reread", "clear", "rebuild"),
     *("add", "remove", "disable", "enable", "test"),
-    "invariants check",
+    *("events heal", "invariants check"),
 }
 
 
@@ -41,6 +41,8 @@ def test_the_commands_are_these() -> None:
         "dead replay",
         "dead discard",
         *(f"endpoints {verb}" for verb in ("add", "list", "rotate", "disable", "enable", "remove", "test")),
+        "events heal",
+        "events status",
         "explain",
         "flags list",
         "flags show",
@@ -66,6 +68,8 @@ def test_the_commands_are_these() -> None:
         "ledger show",
         "ledger check",
         "readmodel rebuild",
+        "reconcile list",
+        "reconcile show",
         "redis acl",
         "schedules list",
         "secrets generate",

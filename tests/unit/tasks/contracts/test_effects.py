@@ -34,7 +34,7 @@ SESSIONS = {"Session", "sessionmaker", "scoped_session"}
 OPENS = {"begin", "begin_nested", "connect", "raw_connection"}  # on an engine
 REDIS = {"redis", "_redis", "same_run"}  # how the code names its clients
 REDIS_READS = {
-    *("close", "client", "config_get", "exists", "get", "hget", "hgetall", "pipeline", "register_script"),
+    *("close", "client", "config_get", "exists", "get", "hget", "hgetall", "mget", "pipeline", "register_script"),
     *("xinfo_consumers", "xinfo_groups", "xpending", "xrange"),
 }
 SCRIPTS = {"script", "_script"}  # what `register_script` returned

@@ -13,6 +13,7 @@ from tasks.contracts.kinds import CONTRACTS, contract_of, kind_of
 def test_the_kinds_keep_their_names_queues_and_versions() -> None:
     assert {name: (kind_of(name).queue, kind_of(name).version) for name in CONTRACTS} == {
         "notifications.send": ("notifications", 1),
+        "events.heal": ("maintenance", 1),
         "invariants.check": ("maintenance", 1),
         "ledger.fee": ("maintenance", 1),
         "payments.create": ("payments", 2),
@@ -21,6 +22,7 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
         "payments.capture": ("payments", 1),
         "payments.cancel": ("payments", 1),
         "payments.update": ("payments", 1),
+        "reconciliation.run": ("maintenance", 1),
         "refunds.create": ("refunds", 1),
         "stripe.event": ("webhooks", 1),
         "views.show": ("views", 1),
