@@ -62,6 +62,14 @@ class SimulatorControl:
         """Bring every refund to its end that is pending or fails later; return how many there were."""
         return int(self._ask("POST", "refunds/finish", {})["finished"])
 
+    def switch_webhooks(self, *, on: bool) -> None:
+        """Deliver what happens from now on, or lose it for good."""
+        self._ask("POST", "webhook_endpoints/switch", {"on": on})
+
+    def plant_fee(self, charge: str, fee: int) -> None:
+        """Let Stripe have kept another amount of a charge than it told before, in minor units."""
+        self._ask("POST", "plant/fee", {"charge": charge, "fee": fee})
+
     def _ask(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=timeout)
         try:

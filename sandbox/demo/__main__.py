@@ -21,6 +21,8 @@ from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import Books, compare, read_payments, unfinished_jobs
 from sandbox.demo.explained import explained
 from sandbox.demo.fates import FATES, LATE_REFUNDED, SETTLE_SECONDS, SMOOTH, DemoError, Fate, Progress, Stage
+from sandbox.demo.gap import SETTINGS as GAP_SETTINGS
+from sandbox.demo.gap import heal_and_reconcile
 from sandbox.demo.heard import in_words, unheard
 from sandbox.demo.table import fates_table, live_table, percentile, show_books, wide_console
 from sandbox.failures import say_clearly
@@ -78,7 +80,11 @@ def _play(console: Console, folder: Path, seed: int) -> dict[str, Any]:
 
     ports = Ports(website=True)
     with running_system(
-        folder, ports=ports, on_event=on_event, on_step=lambda step: console.print(f"· {step}")
+        folder,
+        ports=ports,
+        settings=GAP_SETTINGS,
+        on_event=on_event,
+        on_step=lambda step: console.print(f"· {step}"),
     ) as system:
         # Every webhook comes twice and in no order, as Stripe may send them.
         system.simulator.webhooks(duplicates=1, shuffle=seed)
@@ -103,7 +109,8 @@ def _play(console: Console, folder: Path, seed: int) -> dict[str, Any]:
         views = [system.api.payment(payment["id"]).body for payment in payments]
         books = compare(system.simulator.ledger(), payments, posted, views)
         _close(console, system, all_progress, books)
-        return _report(system, all_progress, books, seed)
+        report = _report(system, all_progress, books, seed)
+        return heal_and_reconcile(console, system, report)
 
 
 def _repeat(show: Any, done: threading.Event) -> None:

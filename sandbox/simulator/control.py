@@ -17,6 +17,7 @@ POST plant/fee              ``{"charge": "ch_…", "fee": 321}``: what Stripe ke
 POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
 POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
                           endpoint, or changes the one of that URL
+POST webhook_endpoints/switch ``{"on": false}``: what happens from now on is delivered to nobody, ever
 ========================  ==================================================================================
 
 The kinds of fault and their fields are described at ``faults.Rule``.
@@ -196,6 +197,18 @@ def _register(control: Control, given: Any) -> JsonObject:
     return endpoint
 
 
+def _switch(control: Control, given: Any) -> JsonObject:
+    off = not bool(given["on"])
+
+    def switch(change: Change) -> JsonObject:
+        known = change.state.all("webhook_endpoints")
+        for each in known:
+            webhook_endpoints.update(change, each["id"], {"disabled": off})
+        return {"endpoints": len(known), "on": not off}
+
+    return _changed(control, switch)
+
+
 ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("GET", "health"): _health,
     ("GET", "ledger"): _ledger,
@@ -214,4 +227,5 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("POST", "webhooks"): _webhooks,
     ("POST", "webhooks/resend"): _resend,
     ("POST", "webhook_endpoints"): _register,
+    ("POST", "webhook_endpoints/switch"): _switch,
 }

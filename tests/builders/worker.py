@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from typing import Any
 
@@ -18,6 +19,7 @@ from config.settings import (
     WorkerSettings,
 )
 from tests.builders.ingress import MACS, NOWHERE, PRIVATE, VIEWS
+from tests.builders.settings import complete_settings
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"  # port 1 answers nobody
 NO_STRIPE = "http://127.0.0.1:1"
@@ -96,3 +98,25 @@ def worker_settings(
         identity_key=IDENTITY_KEY,
         view_seconds=3600,
     )
+
+
+def operators_environment(settings: WorkerSettings) -> dict[str, str]:
+    """Return the environment in which the command line finds the servers and keys of these settings."""
+
+    def ring(keys: Keyring) -> str:
+        return ",".join(f"{name}:{_base64(key)}" for name, key in keys.keys.items())
+
+    return complete_settings(
+        TOLLGATE_DATABASE_URL=settings.database.url,
+        TOLLGATE_REDIS_URL=settings.redis.url,
+        TOLLGATE_REDIS_PREFIX=settings.redis.keyspace.prefix,
+        TOLLGATE_STRIPE_API_BASE=settings.stripe.api_base,
+        TOLLGATE_STRIPE_API_KEY=settings.stripe.api_key,
+        TOLLGATE_ENCRYPTION_KEYS=ring(settings.encryption_keys),
+        TOLLGATE_DERIVATION_KEY=_base64(settings.derivation_key),
+        TOLLGATE_IDENTITY_KEY=_base64(settings.identity_key),
+    )
+
+
+def _base64(key: bytes) -> str:
+    return base64.b64encode(key).decode()

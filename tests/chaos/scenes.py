@@ -16,7 +16,7 @@ from typing import Any
 from redis import Redis
 
 from config.errors import SettingsError
-from config.schedules import HEAL
+from config.schedules import HEAL, RECONCILIATION, Plan
 from models.client import OWN_CLIENT
 from models.encrypted import encrypt_bytes
 from models.payment import Payment
@@ -24,6 +24,8 @@ from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks import upkeep
 from tasks.contracts.events import HealEvents
+from tasks.contracts.job import Contract
+from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.intake import GROUP
@@ -40,6 +42,10 @@ from workers.services.refreshes import ask_for_refresh
 
 NOBODY = "redis://127.0.0.1:1/0"  # port 1 answers nobody
 GOOD_CARD = "4242424242424242"
+RECONCILED = """
+INSERT INTO reconciliations (id, started_by, since, until, movements, breaks, remainder, report, finished_at)
+VALUES ('rec_1', 'schedule', '2026-01-01', clock_timestamp() + interval '1 day', 0, 0, '{}', '{}', clock_timestamp())
+"""
 LONG_PAST = 200  # seconds after which a webhook that has not come is lost
 SHORT_LEASE = 2.0  # seconds, less than one call may take: it is renewed before each
 SOON = 5.0  # seconds, by when a doubt of a few seconds' age is looked at again
@@ -255,10 +261,11 @@ def _missed(stage: Stage) -> None:
 
 
 def giving_out(stage: Stage) -> Case:
-    """A slot of scheduled work has begun; Stripe's events, which are those of all cases, are compared already."""
+    """A slot of scheduled work has begun. What Stripe shows is of all cases: all of it has been compared already."""
     posted = stage.posted_and_done()
     house = stage.house
     house.sql("INSERT INTO event_cursors (name, through) VALUES ('stripe', clock_timestamp() + interval '1 day')")
+    house.sql(RECONCILED)
 
     def wrong() -> list[str]:
         slots = house.sql("SELECT slot FROM schedules WHERE name = 'invariants'")
@@ -370,19 +377,55 @@ def hearing_a_bad_one(stage: Stage) -> Case:
     return _worker(stage, posted, "webhooks", status="paid", help=mend)
 
 
-def healing(stage: Stage) -> Case:
-    """The shopper has paid, and every webhook that tells so is lost: Stripe's own list of events still has them."""
+def _alone_in_its_time(stage: Stage) -> tuple[Posted, list[bytes], str]:
+    """Return what `_paid_at_stripe` does, and a moment after all that other cases did and before all of this."""
     later = {"advance_seconds": LONG_PAST}
-    stage.stripe.control("POST", "clock", later)  # what other cases did is so long ago that nobody looks at it
+    stage.stripe.control("POST", "clock", later)
     posted, events = _paid_at_stripe(stage)
     began = min(json.loads(event)["created"] for event in events)
     stage.stripe.control("POST", "clock", later)
+    return posted, events, dt.datetime.fromtimestamp(began, dt.UTC).isoformat()
+
+
+def _scheduled(stage: Stage, contract: Contract, plan: Plan) -> None:
+    """Let the schedule have left a job."""
+    names = {"client_id": OWN_CLIENT, "subject_id": plan.name, "slot": secrets.token_hex(4), "request_id": ""}
     with stage.house.runtime.transaction(Step.GIVE_OUT) as session:
-        request = HealEvents(since=dt.datetime.fromtimestamp(began, dt.UTC).isoformat())
-        names = {"client_id": OWN_CLIENT, "subject_id": HEAL.name, "slot": secrets.token_hex(4), "request_id": ""}
-        enqueue(session, stage.house.runtime.settings, request, **names)
+        enqueue(session, stage.house.runtime.settings, contract, **names)
     stage.take_in("publish")
+
+
+def healing(stage: Stage) -> Case:
+    """The shopper has paid, and every webhook that tells so is lost: Stripe's own list of events still has them."""
+    posted, _, began = _alone_in_its_time(stage)
+    _scheduled(stage, HealEvents(since=began), HEAL)
     return _worker(stage, posted, "maintenance", status="paid")
+
+
+def reconciling(stage: Stage) -> Case:
+    """A payment's money came and is booked: Stripe is to be asked whether it says the same."""
+    posted, events, began = _alone_in_its_time(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    stage.work("webhooks")
+    stage.time.advance(SOON)
+    stage.take_in("publish")
+    stage.work("maintenance")
+    until = dt.datetime.fromisoformat(began) + dt.timedelta(seconds=LONG_PAST)
+    _scheduled(stage, Reconcile(f"rec_{secrets.token_hex(4)}", began, until.isoformat()), RECONCILIATION)
+    case = _worker(stage, posted, "maintenance", status="paid")
+    payment = case.wrong
+
+    def wrong() -> list[str]:
+        rows = stage.house.sql(
+            "SELECT movements, breaks, remainder, finished_at IS NOT NULL AS over FROM reconciliations"
+        )
+        told = [(row["movements"], row["breaks"], row["remainder"], row["over"]) for row in rows]
+        return [*payment(), *([] if told == [(1, 0, {}, True)] else [f"reconciled were {told}"])]
+
+    case.wrong = wrong
+    return case
 
 
 def refreshing(stage: Stage) -> Case:
@@ -617,5 +660,6 @@ SCENES = (
     Scene("collecting", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), collecting),
     Scene("showing", (Step.SHOW,), showing),
     Scene("healing", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), healing),
+    Scene("reconciling", (Step.CLAIM, Step.LOOK_UP, Step.OUTCOME), reconciling),
     Scene("refreshing", (Step.CLAIM, Step.HOLD, Step.LOOK_UP, Step.OUTCOME), refreshing),
 )

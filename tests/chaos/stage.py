@@ -31,7 +31,7 @@ MOST = 100
 FORGET = """
 SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
 DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM refunds; DELETE FROM payments; DELETE FROM customers;
-DELETE FROM flags; DELETE FROM schedules; DELETE FROM event_cursors;
+DELETE FROM flags; DELETE FROM schedules; DELETE FROM event_cursors; DELETE FROM reconciliations;
 DELETE FROM attempts; DELETE FROM jobs
 """
 ROUNDS = 3  # a hint's job may leave a follow-up job, whose views follow

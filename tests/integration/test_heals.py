@@ -21,10 +21,10 @@ from tests.builders.command_line import runner
 from tests.builders.entries import event_entry, payment_entry
 from tests.builders.house import HEAL, House, Row, open_house
 from tests.builders.ledger import kinds
-from tests.builders.settings import complete_settings, put
+from tests.builders.settings import put
 from tests.builders.simulator import Simulator, running
 from tests.builders.stripe_events import FakeStripe
-from tests.builders.worker import DERIVATION_KEY
+from tests.builders.worker import DERIVATION_KEY, operators_environment
 from workers.gateways import listings
 from workers.jobs.follow_up import enqueue
 from workers.jobs.run import Result, run_job
@@ -282,14 +282,7 @@ def test_an_event_that_was_handled_under_another_name_is_not_lost(shop: House, s
 def test_the_command_line_shows_first_and_then_brings_in(
     shop: House, stripe: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = shop.runtime.settings
-    given = complete_settings(
-        TOLLGATE_DATABASE_URL=settings.database.url,
-        TOLLGATE_REDIS_URL=settings.redis.url,
-        TOLLGATE_REDIS_PREFIX=settings.redis.keyspace.prefix,
-        TOLLGATE_STRIPE_API_BASE=stripe.url,
-        TOLLGATE_STRIPE_API_KEY="sk_test_simulator",
-    )
+    given = operators_environment(shop.runtime.settings)
     put(monkeypatch, given)
     run = runner(capsys)
     assert run("events", "status", "--json").json["through"] is None

@@ -22,8 +22,9 @@ from tests.builders.command_line import Run, runner
 from tests.builders.entries import event_entry, payment_entry
 from tests.builders.house import HEAL, RECONCILE, House, open_house
 from tests.builders.payments import plant_posting
-from tests.builders.settings import complete_settings, put
+from tests.builders.settings import put
 from tests.builders.simulator import Simulator, running
+from tests.builders.worker import operators_environment
 from workers.jobs.follow_up import enqueue
 from workers.jobs.run import Result as JobResult
 from workers.jobs.run import run_job
@@ -55,14 +56,7 @@ def shop(database_url: str, redis_url: str, redis_prefix: str, stripe: Simulator
 @pytest.fixture
 def run(shop: House, stripe: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line in a worker's environment."""
-    settings = shop.runtime.settings
-    given = complete_settings(
-        TOLLGATE_DATABASE_URL=settings.database.url,
-        TOLLGATE_REDIS_URL=settings.redis.url,
-        TOLLGATE_REDIS_PREFIX=settings.redis.keyspace.prefix,
-        TOLLGATE_STRIPE_API_BASE=stripe.url,
-        TOLLGATE_STRIPE_API_KEY="sk_test_simulator",
-    )
+    given = operators_environment(shop.runtime.settings)
     put(monkeypatch, given)
     return runner(capsys)
 
@@ -342,7 +336,7 @@ def test_the_command_tells_by_its_exit_code_and_keeps_what_it_found(
     assert found.code == 1
     assert "fee_differs" in found.out
     assert "1 break(s)" in found.err
-    rows = list(csv.DictReader((folder / "reconciliation.csv").open()))
+    rows = list(csv.DictReader((folder / "reconciliation.csv").read_text().splitlines()))
     assert [(row["result"], row["payment_id"], row["at_stripe"]) for row in rows] == [("fee_differs", payment, "0.01")]
     page = (folder / "reconciliation.html").read_text()
     assert payment in page

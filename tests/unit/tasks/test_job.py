@@ -12,7 +12,18 @@ from config.errors import JobDeadError, JobRefusedError, TollgateError
 from config.queues import QUEUES
 from models.base import one_of
 from models.job import DUE_STATES, JOB_MOVES
-from tasks import invariants, ledger, notifications, payment_operations, payments, refunds, shows, stripe_events
+from tasks import (
+    event_heals,
+    invariants,
+    ledger,
+    notifications,
+    payment_operations,
+    payments,
+    reconciliation,
+    refunds,
+    shows,
+    stripe_events,
+)
 from tasks.contracts.kinds import CONTRACTS
 from tasks.job import WILL_RUN_AGAIN, tell
 from tasks.process import bind_process, current_runtime
@@ -75,7 +86,10 @@ def test_a_task_outside_of_a_worker_says_how_to_start_one(no_runtime: None) -> N
 
 
 def test_every_kind_has_an_entry_point_of_its_name_and_a_queue_that_is_served() -> None:
-    loaded = (invariants, ledger, notifications, payment_operations, payments, refunds, shows, stripe_events)
+    loaded = (
+        *(event_heals, invariants, ledger, notifications, payment_operations),
+        *(payments, reconciliation, refunds, shows, stripe_events),
+    )
     assert all(loaded)  # for their tasks
     app = Celery("test", set_as_current=False)
     app.finalize()

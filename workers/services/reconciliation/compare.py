@@ -206,10 +206,7 @@ def compare_lines(compared: Compared, here: Here, asking: Asking) -> None:
         if looks <= MOST_LOOKS and _moved_at_another_time(line, asking):
             compared.timing[line.currency] -= line.moved
             continue
-        claimed = line.kind not in FEES and any(
-            line.stripe_id == each.stripe_charge_id for each in here.payments if each.id == line.payment_id
-        )
-        kind = BreakKind.HERE_NOT_AT_STRIPE if claimed else BreakKind.LEDGER_EXTRA
+        kind = BreakKind.HERE_NOT_AT_STRIPE if _is_claimed(line, here) else BreakKind.LEDGER_EXTRA
         noun = "fee" if line.kind in FEES else BY_KIND[line.kind].name
         compared.found(
             kind,
@@ -219,6 +216,13 @@ def compare_lines(compared: Compared, here: Here, asking: Asking) -> None:
             payment_id=line.payment_id,
             effect=-line.moved,
         )
+
+
+def _is_claimed(line: Line, here: Here) -> bool:
+    """Tell whether a payment or refund says the same as a line: then it is not the line that is too much."""
+    if line.stripe_id in here.refunds:
+        return True
+    return any(each.id == line.payment_id and each.stripe_charge_id == line.stripe_id for each in here.payments)
 
 
 def _moved_at_another_time(line: Line, asking: Asking) -> bool:

@@ -81,14 +81,16 @@ def read(session: Session, piece: Piece, stripe: AtStripe) -> Here:
     for row in session.execute(_LINES, {"ids": ids, **times}):
         found.lines[row.kind, row.stripe_id] = Line(**row._mapping)  # noqa: SLF001 - public
     operations = [each.operation for each in sources] + [each.operation for each in stripe.intents]
-    asked = {
-        "subjects": [subject for each in operations if (subject := _subject(each)) is not None],
+    asked: dict[str, list[Any]] = {
+        "subjects": [subject for each in operations if (subject := _subject(each)) is not None]
+        + [line.payment_id for line in found.lines.values() if line.payment_id is not None],
         "intents": [each.payment_intent_id for each in sources] + [each.id for each in stripe.intents],
         "charges": [each.id if each.noun == "charge" else each.charge_id for each in sources],
         "refunds": [each.id for each in sources],
     }
     found.payments = list(session.execute(_PAYMENTS, {**asked, **times}).all())
-    found.refunds = set(session.scalars(_REFUNDS, {"ids": asked["refunds"]}))
+    named = [*asked["refunds"], *(stripe_id for _, stripe_id in found.lines)]
+    found.refunds = set(session.scalars(_REFUNDS, {"ids": named}))
     found.totals = {row.currency: row.moved for row in session.execute(_LEDGER_TOTALS, times)}
     return found
 
