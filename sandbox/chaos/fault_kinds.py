@@ -16,6 +16,8 @@ from sandbox.system import WORKERS, System
 KILLED: Final = ("web", "dispatcher", *WORKERS, "simulator")
 FROZEN: Final = KILLED
 BACK_SECONDS: Final = 30.0  # a killed process is back in 3 s on two free cores
+# The simulator reads all of its ledger again: that of 20,000 payments holds 500 MB, and takes half a minute of a core.
+SIMULATOR_BACK_SECONDS: Final = 180.0
 POLL_SECONDS: Final = 0.05
 HIT_SECONDS: Final = 5.0  # how long a link's fault may go on until something has passed to be spoilt
 GATE_SECONDS: Final = 1.5  # the web process leaves Redis alone for 1 s after failures, then asks once
@@ -165,7 +167,7 @@ def _after_start(scene: Scene, name: str) -> None:
     if name == "web":
         _wait_until(scene, lambda: _is_live(scene))
     elif name == "simulator":
-        _wait_until(scene, lambda: _simulator_answers(scene))
+        _wait_until(scene, lambda: _simulator_answers(scene), SIMULATOR_BACK_SECONDS)
         scene.set_simulator_up()
 
 
