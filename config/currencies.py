@@ -100,6 +100,15 @@ def amount_flaw(amount: int, currency: str) -> Flaw | None:
         return Flaw("amount_too_small", f"The amount must be at least {rules.minimum} in {currency}.")
     if amount > MAXIMUM_AMOUNT:
         return Flaw("amount_too_large", f"The amount must not be above {MAXIMUM_AMOUNT}.")
-    if amount % rules.step:
-        return Flaw("amount_not_rounded", f"The amount must be a multiple of {rules.step} in {currency}.")
-    return None
+    return rounding_flaw(amount, currency)
+
+
+def rounding_flaw(amount: int, currency: str) -> Flaw | None:
+    """Return what is wrong with a part of an amount, to be captured or refunded; None if nothing is, as far as we know.
+
+    Stripe wants refunds rounded as payments are (https://docs.stripe.com/currencies#three-decimal).
+    """
+    rules = CURRENCIES.get(currency)
+    if rules is None or amount % rules.step == 0:
+        return None
+    return Flaw("amount_not_rounded", f"The amount must be a multiple of {rules.step} in {currency}.")

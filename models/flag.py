@@ -22,6 +22,7 @@ FLAGS = (
     "invoice_number_gap",  # numbers of invoices are missing in between
     "webhooks_missed",  # Stripe has events whose webhooks have not come
     "reconciliation_breaks",  # the daily reconciliation has found that Stripe and the books differ
+    "endpoint_gone",  # a website answered 410: it hears nothing any more
 )
 CLEARERS = ("check", "operator")
 
@@ -30,7 +31,7 @@ class Flag(Base):
     """One finding about one thing; it stays when it is cleared.
 
     Columns of note:
-        subject_id: a payment, refund, invoice, booking or job, or the prefix of invoices' numbers.
+        subject_id: a payment, refund, invoice, booking, job or endpoint, or the prefix of invoices' numbers.
         details: figures and ids; never personal data, and nothing that changes while the finding stays the same.
         cleared_at, cleared_by: when a check saw that it holds no more, or an operator put it aside.
     """

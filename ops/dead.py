@@ -1,4 +1,4 @@
-"""`tollgate dead`: the dead letters of every queue; list, show, replay, discard."""
+"""`tollgate dead`: the dead letters of every queue; list, show, replay, discard, and say that nothing was done."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from ops.connections import open_session
 from ops.moments import MOMENT
 from ops.output import dry_run_option, instant, json_option, print_json, print_table, say
 from tasks.contracts.kinds import CONTRACTS
-from workers.jobs.dead import Filter, count, discard, find, replay
+from workers.jobs.dead import Filter, count, discard, find, in_doubt, not_done, replay
 from workers.jobs.operator import Operator
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -30,11 +30,12 @@ WIDE = 60  # characters of an error in a table
 
 @click.group()
 def dead_group() -> None:
-    """List, show, replay and discard dead letters.
+    """List, show, replay and discard dead letters, or say that Stripe did nothing for them.
 
     A job is dead when Tollgate has given it up. Its verdict says what a replay may do: `safe_to_replay` begins anew,
     since it is certain that nothing happened; `reconcile_first` looks at Stripe before anything is sent; `never` is
-    not replayed. Needs TOLLGATE_DATABASE_URL.
+    not replayed. What is discarded in doubt keeps what it holds, such as a refund's amount; `not-done` frees it. Needs
+    TOLLGATE_DATABASE_URL.
 
     Example: tollgate dead list --queue payments
     """
@@ -127,9 +128,40 @@ def replay_dead(**given: Any) -> None:
 def discard_dead(**given: Any) -> None:
     """Put dead jobs away for good: the JOB_IDS named, or all that the filters choose. Their rows and errors stay.
 
+    What is in doubt (`reconcile_first`) goes on holding what it holds: see `tollgate dead not-done`.
+
     Example: tollgate dead discard job_4vfwumau74aqehdrd5dyt6k2t6 --why "refunded by hand"
     """
     _act("discard", discard, **given)
+
+
+@dead_group.command("not-done")
+@click.argument("job_ids", nargs=-1, required=True)
+@acting
+@dry_run_option
+@json_option
+def not_done_dead(*, job_ids: tuple[str, ...], by: str, why: str, dry_run: bool, as_json: bool) -> None:
+    """Say of JOB_IDS, dead and in doubt, that Stripe did nothing for them: you have looked in its dashboard.
+
+    A worker looks once more. What Stripe has done after all becomes `done`. Otherwise the job is `cancelled` some two
+    minutes later, and what it held is free: the amount of a refund can be given back by another, a payment of a saved
+    card is `canceled`. It works on what was discarded as well. Nothing is sent to Stripe but the question.
+
+    Example: tollgate dead not-done job_4vfwumau74aqehdrd5dyt6k2t6 --why "no refund in the dashboard, see INC-42"
+    """
+    with open_session(load_database()) as session:
+        chosen = in_doubt(session, job_ids)
+        if not dry_run:
+            chosen = not_done(session, job_ids, operator(by, why))
+            session.commit()
+    if as_json:
+        print_json({"action": "not_done", "dry_run": dry_run, "jobs": chosen})
+    else:
+        for job_id in chosen:
+            click.echo(f"{job_id}  {'would be' if dry_run else 'is being'} looked for once more, and cancelled then")
+    left = sorted(set(job_ids) - set(chosen))
+    if left:
+        raise TollgateError(f"left alone, being not dead or not in doubt (verdict reconcile_first): {', '.join(left)}")
 
 
 def _replayed(session: Session, ids: Sequence[str], by: Operator) -> Sequence[str]:

@@ -21,7 +21,9 @@ from ops.output import dry_run_option, in_words, instant, json_option, print_jso
 from workers.gateways.website import Recipient, WebsiteGateway
 from workers.gateways.website_address import target_of
 from workers.projections.instants import rfc3339
-from workers.services.notifications import TEST, TYPES, recipient_of
+from workers.services.announcements import TYPES
+from workers.services.flags import clear_flag
+from workers.services.notifications import GONE, TEST, recipient_of
 
 MAXIMUM_OVERLAP_HOURS = 30 * 24.0
 NOUNS = tuple(sorted({f"{kind.partition('.')[0]}.*" for kind in TYPES}))
@@ -140,6 +142,7 @@ def remove(*, endpoint_id: str, dry_run: bool, as_json: bool) -> None:
     """
     with open_session(load_database()) as session:
         session.delete(endpoint_store.endpoint(session, endpoint_id))
+        clear_flag(session, GONE, endpoint_id)
         _end(session, endpoint_id, "removed", dry_run=dry_run, as_json=as_json)
 
 
@@ -171,6 +174,7 @@ def enable(*, endpoint_id: str, dry_run: bool, as_json: bool) -> None:
     """
     with open_session(load_database()) as session:
         endpoint_store.endpoint(session, endpoint_id).disabled_at = None
+        clear_flag(session, GONE, endpoint_id)
         _end(session, endpoint_id, "enabled", dry_run=dry_run, as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from config.errors import DatabaseAwayError
 from config.settings import WorkerSettings
 from models.database import create_database_engine
+from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.gateways.website import WebsiteGateway
@@ -126,7 +127,7 @@ def create_runtime(settings: WorkerSettings, role: str, *, shares_breaker: bool 
         settings=settings,
         engine=create_database_engine(settings.database, role),
         redis=create_redis(settings.redis),
-        stripe=StripeGateway(stripe, breaker),
+        stripe=StripeGateway(stripe, breaker, system=system_id(settings.derivation_key)),
         websites=WebsiteGateway(settings.websites, width=settings.concurrency // 2),
         random=random.SystemRandom().random,
         breaker_link=link,

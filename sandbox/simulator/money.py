@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from config.currencies import CODES, CURRENCIES, MAXIMUM_AMOUNT, amount_flaw
+from config.currencies import CODES, CURRENCIES, MAXIMUM_AMOUNT, amount_flaw, rounding_flaw
 from sandbox.simulator.errors import invalid
 from sandbox.simulator.params import Raw, identifier
 
@@ -28,7 +28,7 @@ def check_amount(amount: int, code: str) -> None:
     """Hold an amount in minor units against Stripe's bounds for its currency.
 
     Raises:
-        ApiError: ``amount_too_small`` or ``amount_too_large``.
+        ApiError: ``amount_too_small`` or ``amount_too_large``, or it is not rounded.
     """
     flaw = amount_flaw(amount, code)
     if flaw is None:
@@ -39,7 +39,13 @@ def check_amount(amount: int, code: str) -> None:
     if flaw.code == "amount_too_large":
         message = f"Amount must be no more than {shown(MAXIMUM_AMOUNT, code)}"
         raise invalid(message, param="amount", code=flaw.code)
-    raise invalid(f"Invalid amount: {amount} must be divisible by {CURRENCIES[code].step} in {code}", param="amount")
+    check_rounded(amount, code, param="amount")
+
+
+def check_rounded(amount: int, code: str, *, param: str) -> None:
+    """Refuse an amount, or a part of one, whose last digits its currency does not have; raises ApiError."""
+    if rounding_flaw(amount, code) is not None:
+        raise invalid(f"Invalid amount: {amount} must be divisible by {CURRENCIES[code].step} in {code}", param=param)
 
 
 def shown(amount: int, code: str) -> str:

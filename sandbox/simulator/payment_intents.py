@@ -8,7 +8,7 @@ from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource, unexp
 from sandbox.simulator.events import emit
 from sandbox.simulator.identifiers import SECRET_LENGTH
 from sandbox.simulator.lists import page
-from sandbox.simulator.money import check_amount
+from sandbox.simulator.money import check_amount, check_rounded
 from sandbox.simulator.params import merged_metadata
 from sandbox.simulator.state import Change
 
@@ -150,6 +150,7 @@ def capture(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
             param="amount_to_capture",
             code="amount_too_large",
         )
+    check_rounded(amount, held["currency"], param="amount_to_capture")
     charges.capture(change, charges.find(change, held["latest_charge"], param="charge"), amount)
     captured = held | {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
     if "metadata" in values:

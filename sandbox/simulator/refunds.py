@@ -7,7 +7,7 @@ from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource
 from sandbox.simulator.events import emit
 from sandbox.simulator.lists import LIST_PARAMS, page
-from sandbox.simulator.money import shown
+from sandbox.simulator.money import check_rounded, shown
 from sandbox.simulator.params import Param, Spec, choice, identifier, integer, listing, merged_metadata, metadata
 from sandbox.simulator.state import Change
 
@@ -42,6 +42,7 @@ def create(change: Change, values: dict[str, Any]) -> JsonObject:
         raise invalid(message, code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
     amount = values.get("amount", left)
+    check_rounded(amount, charge["currency"], param="amount")
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise invalid(message, code="charge_already_refunded")

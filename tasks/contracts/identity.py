@@ -46,6 +46,11 @@ def job_id(key: bytes, client_id: str, route: str, idempotency_key: str, fingerp
     return derived_id("job", key, client_id, route, idempotency_key, fingerprint)
 
 
+def system_id(key: bytes) -> str:
+    """Return the name by which this Tollgate marks what it makes at Stripe; another's key makes another name."""
+    return derived_id("sys", key, "stripe")
+
+
 def idempotency_scope(key: bytes, client_id: str, route: str, idempotency_key: str) -> str:
     """Return a name for (client, route, key) that shows none of them; PostgreSQL keeps it unique for ever."""
     return derived_id("idk", key, client_id, route, idempotency_key)

@@ -17,7 +17,7 @@ from ingress.notifications import PAYMENT_TYPES, REFUND_TYPES, NotifiedPaymentSc
 from ingress.schemas import RefundSchema
 from sandbox.website_receiver import Receiver, serve
 from workers.gateways.standard_webhooks import new_secret, signed_headers
-from workers.services.notifications import KEPT_BACK, TYPES
+from workers.services.announcements import KEPT_BACK, TYPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
 SECRET = new_secret()

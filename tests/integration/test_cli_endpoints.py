@@ -126,8 +126,12 @@ def test_an_endpoint_is_disabled_enabled_and_removed(run: Run, installed: House)
     endpoint = add(run)["id"]
     run("endpoints", "disable", endpoint)
     assert run("endpoints", "list", "--json").json[0]["disabled_at"]
+    installed.sql("INSERT INTO flags (kind, subject_id) VALUES ('endpoint_gone', :id)", id=endpoint)
+    run("endpoints", "enable", endpoint, "--dry-run")
+    assert len(run("flags", "list", "--json").json) == 1
     run("endpoints", "enable", endpoint)
     assert run("endpoints", "list", "--json").json[0]["disabled_at"] is None
+    assert run("flags", "list", "--json").json == []
     assert run("endpoints", "remove", endpoint).code == 0
     gone = run("endpoints", "remove", endpoint)
     assert (gone.code, "no endpoint" in gone.err) == (1, True)

@@ -147,9 +147,23 @@ def test_discarding_puts_away(house: House, run: Run) -> None:
     assert run("dead", "show", job_id).code == 0
 
 
+def test_only_of_what_is_in_doubt_it_can_be_said_that_nothing_was_done(house: House, run: Run) -> None:
+    [doubtful] = dead(house, verdict="reconcile_first")
+    [safe], [never] = dead(house), dead(house, verdict="never")
+    would = run("dead", "not-done", doubtful, *WHY, "--dry-run", "--json").json
+    assert (would["jobs"], states(house)[doubtful]) == ([doubtful], "dead")
+    ran = run("dead", "not-done", doubtful, safe, never, *WHY)
+    assert (ran.code, ran.out.split()[0]) == (1, doubtful)
+    left = ", ".join(sorted([never, safe]))
+    assert f"left alone, being not dead or not in doubt (verdict reconcile_first): {left}" in ran.err
+    assert states(house) == {doubtful: "checking", safe: "dead", never: "dead"}
+    assert "not_done" in run("jobs", "show", doubtful).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("dead", "not-done", "job_1"), "Missing option '--why'"),
         (("dead", "replay", *WHY), "say which"),
         (("dead", "replay", "--all"), "Missing option '--why'"),
         (("dead", "replay", "--all", "--why", " "), "in a few words"),

@@ -17,14 +17,16 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from config.errors import JournalRejectedError
 from config.retries import LANE_FAILURES
-from ingress.notifications import NotifiedPaymentSchema, PaymentNotificationSchema
+from ingress.notifications import NotifiedPaymentSchema, PaymentNotificationSchema, RefundNotificationSchema
 from models.encrypted import encrypt
 from models.endpoint import Endpoint
+from tasks.contracts import representations
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.steps import Step
 from tests.builders.endpoints import SECRET, add_endpoint, notification, notifications
-from tests.builders.entries import entry_of, event_entry, new_key, payment_entry
+from tests.builders.entries import entry_of, event_entry, new_key, payment_entry, refund_entry
 from tests.builders.house import House
+from tests.builders.payments import plant_payment
 from tests.builders.stripe_events import AMOUNT, FakeStripe, intent
 from tests.builders.stripe_events import event as stripe_event
 from tests.unit.workers.gateways.scripted import Act, ScriptedServer, answer, scripted, silence
@@ -33,8 +35,9 @@ from workers.gateways.website import Recipient, WebsiteGateway
 from workers.jobs import dead
 from workers.jobs.operator import Operator
 from workers.jobs.run import Result, Service, run_job
+from workers.services.announcements import announce
 from workers.services.flags import clear_flag, raise_flag
-from workers.services.notifications import announce, send, settle_send
+from workers.services.notifications import send, settle_send
 from workers.services.stripe_objects import locked
 
 pytestmark = pytest.mark.servers
@@ -171,6 +174,41 @@ def test_a_flag_on_a_payment_that_concerns_the_website_is_told_each_time_it_is_r
     assert [notification(house, job)[1]["type"] for job in notifications(house)][2:] == ["payment.late"]
 
 
+def test_a_refund_that_is_refused_before_anything_is_reserved_is_told_as_its_job_tells_it(house: House) -> None:
+    endpoint = add_endpoint(house, types=("refund.*",))
+    entry = refund_entry(f"pay_{'a' * 26}", amount=1500, reason="duplicate")
+    house.take_in(entry)
+    assert house.refund(entry.job_id).state == "refused"
+    [job] = notifications(house)
+    contract, body = notification(house, job)
+    assert (contract.endpoint_id, body["type"], job["subject_id"]) == (endpoint, "refund.refused", entry.subject_id)
+    shown = representations.refund(house.refund_view(entry.subject_id))
+    assert body["data"] == shown
+    assert (shown["status"], shown["amount"], shown["currency"]) == ("refused", 1500, None)
+    assert RefundNotificationSchema(unknown=RAISE).validate(body) == {}
+
+
+def test_a_refund_that_waits_or_is_asked_for_by_somebody_else_tells_nobody(house: House) -> None:
+    add_endpoint(house)
+    house.add_client("another")
+    waiting, others = refund_entry(f"pay_{'a' * 26}", shown="paid"), refund_entry(f"pay_{'a' * 26}", client="another")
+    house.take_in(waiting, others)
+    assert house.refund(waiting.job_id).state == "waiting"
+    assert house.refund(others.job_id).state == "refused"
+    assert notifications(house) == []
+
+
+def test_a_payment_that_ends_before_it_began_is_told(house: House) -> None:
+    plant_payment(house, "requires_confirmation", booking_reference="B-1")
+    add_endpoint(house)
+    entry = payment_entry(booking_reference="B-1", on_duplicate="refuse")
+    house.take_in(entry)
+    assert house.create(entry.job_id).state == "refused"
+    [job] = notifications(house)
+    _, body = notification(house, job)
+    assert (body["type"], body["data"]["id"], body["data"]["status"]) == ("payment.failed", entry.subject_id, "failed")
+
+
 def test_what_is_rolled_back_leaves_nothing(house: House) -> None:
     payment_id = paid(house)
     add_endpoint(house)
@@ -301,6 +339,8 @@ def test_410_disables_the_endpoint_and_refuses_the_notification(house: House, to
     assert deliver(house, sent.job_id).state == "refused"
     assert house.job(sent.job_id)["problem"]["code"] == "endpoint_gone"
     assert house.one("SELECT disabled_at FROM endpoints WHERE id = :id", id=sent.endpoint)["disabled_at"] is not None
+    [flag] = house.sql("SELECT kind, subject_id, details FROM flags WHERE cleared_at IS NULL")
+    assert flag == {"kind": "endpoint_gone", "subject_id": sent.endpoint, "details": {"client": "site"}}
     paid(house)
     assert len(notifications(house)) == 1
 

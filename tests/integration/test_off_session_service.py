@@ -14,6 +14,8 @@ from tests.builders.entries import new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
+from workers.jobs import dead
+from workers.jobs.operator import Operator
 
 pytestmark = pytest.mark.servers
 GOOD, NO_FUNDS = "pm_card_visa", "pm_card_visa_chargeDeclinedInsufficientFunds"
@@ -229,6 +231,12 @@ def test_a_stored_failure_never_begins_a_new_key_and_waits_for_an_operator(
     assert run(shop, job_id).state == "dead"
     assert shop.job(job_id)["verdict"] == "reconcile_first"
     assert shop.payment(payment_id)["status"] == "checking"
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        assert dead.not_done(session, [job_id], Operator("ada", "no charge in the dashboard")) == [job_id]
+    assert run(shop, job_id).state == "checking"
+    shop.sql("UPDATE jobs SET cancel_asked_at = clock_timestamp() - interval '121 seconds' WHERE id = :id", id=job_id)
+    assert run(shop, job_id).state == "cancelled"
+    assert (shop.payment(payment_id)["status"], ada.charges()) == ("canceled", [])
 
 
 def test_one_that_expires_before_a_card_was_chosen_was_surely_never_sent(

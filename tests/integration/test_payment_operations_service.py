@@ -67,9 +67,9 @@ class Till:
         shopper.pay(self.stripe.url, PUBLISHABLE_KEY, str(self.view.client_secret), GOOD_CARD)
         return self
 
-    def held(self) -> Till:
+    def held(self, **changes: Any) -> Till:
         """Make a payment whose amount the bank holds."""
-        return self.confirmed(capture_method="manual")
+        return self.confirmed(capture_method="manual", **changes)
 
     def asks(self, contract: Any, **options: Any) -> str:
         """Take an operation in; return its job's id."""
@@ -146,9 +146,10 @@ def test_a_second_capture_is_done_if_it_asks_for_the_same_and_refused_otherwise(
         (Till.made, None, "payment_not_capturable"),
         (Till.confirmed, None, "payment_not_capturable"),
         (Till.held, 4951, "amount_too_large"),
+        (lambda till: till.held(amount=5120, currency="kwd"), 2564, "amount_not_rounded"),
         (lambda till: till.made(capture_method="manual"), None, "payment_not_capturable"),
     ],
-    ids=["automatic", "paid", "too much", "not confirmed"],
+    ids=["automatic", "paid", "too much", "not rounded", "not confirmed"],
 )
 def test_what_can_not_be_captured_is_refused_with_its_reason(
     till: Till, arrange: Callable[[Till], Till], amount: int | None, code: str
@@ -375,6 +376,15 @@ def test_operations_on_one_payment_are_done_in_the_order_of_their_acceptance(
     assert shop.operate(second.job_id).state == "done"
     shop.refresh_all()
     assert (till.intent["amount"], till.view.amount) == (2000, 2000)
+
+
+def test_what_another_client_asks_of_a_payment_holds_up_nobody(shop: House, till: Till) -> None:
+    till.made()
+    shop.add_client("another")
+    others = till.does(cancel_of(till.payment_id), client="another")
+    assert (others.state, shop.job(others.job_id)["last_error"]["type"]) == ("waiting", "PaymentNotHere")
+    assert till.does(update_of(till.payment_id, 3000)).state == "done"
+    assert (till.intent["status"], till.intent["amount"]) == ("requires_payment_method", 3000)
 
 
 def test_a_payment_that_its_client_was_shown_is_waited_for(shop: House, till: Till) -> None:

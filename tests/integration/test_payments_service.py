@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from config import errors
 from models.encrypted import decrypt, encrypt
+from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import House
@@ -68,6 +69,7 @@ def test_a_payment_is_made_as_it_was_asked_for(shop: House, stripe: Simulator) -
         "booking_reference": "BK-2026-0117",
         "tollgate_payment": payment_id,
         "tollgate_operation": f"{payment_id}/create/1",
+        "tollgate_system": system_id(shop.runtime.settings.derivation_key),
     }
     assert shop.moves(payment_id) == ["processing", "requires_confirmation"]
     assert shop.attempts(job_id)[0]["stripe_request_id"]

@@ -35,6 +35,7 @@ def intent(client: stripe.StripeClient, **params: Any) -> stripe.PaymentIntent:
         ({"amount": 100_000_000}, "amount_too_large", "amount"),
         ({"amount": "12.50"}, "parameter_invalid_integer", "amount"),
         ({"amount": 0}, "parameter_invalid_integer", "amount"),
+        ({"amount": 5124, "currency": "kwd"}, None, "amount"),
         ({"amount": -100}, "parameter_invalid_integer", "amount"),
         ({"amount": ""}, "parameter_invalid_empty", "amount"),
         ({"currency": "xxx"}, None, "currency"),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import REFRESH, House
@@ -376,6 +377,22 @@ def test_an_object_that_is_none_of_ours_is_closed_as_foreign(house: House, thing
     under_way(house)
     assert deliver(house, event(f"{thing['object']}.updated".replace("dispute", "charge.dispute"), thing)) == ["done"]
     assert house.one("SELECT outcome FROM stripe_events")["outcome"] == "foreign"
+
+
+@pytest.mark.parametrize("noun", [intent, charge])
+def test_what_another_tollgate_on_the_same_account_has_made_is_foreign_at_once(
+    house: House, noun: Callable[..., Object]
+) -> None:
+    thing = noun("pi_1", "succeeded", operation=f"pay_{'a' * 26}/create/1")
+    thing["metadata"]["tollgate_system"] = system_id(b"another installation's key")
+    assert deliver(house, event(f"{thing['object']}.updated", thing)) == ["done"]
+    assert house.one("SELECT outcome FROM stripe_events")["outcome"] == "foreign"
+
+
+def test_what_this_tollgate_has_made_waits_for_its_payment(house: House) -> None:
+    thing = intent("pi_1", "succeeded", operation=f"pay_{'a' * 26}/create/1")
+    thing["metadata"]["tollgate_system"] = system_id(house.runtime.settings.derivation_key)
+    assert deliver(house, event("payment_intent.succeeded", thing)) == ["waiting"]
 
 
 def test_a_second_payment_intent_of_one_operation_never_replaces_the_first(house: House) -> None:

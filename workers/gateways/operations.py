@@ -1,13 +1,15 @@
 """The name of one business operation at Stripe, from which its idempotency key is derived.
 
 The name is written to Stripe as `metadata.tollgate_operation`, so that an object can be found again when an answer was
-lost, and an event finds its row.
+lost, and an event finds its row. Beside it stands which Tollgate has asked, for one account may serve several.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 OPERATION_METADATA: Final = "tollgate_operation"
+SYSTEM_METADATA: Final = "tollgate_system"
 # Stripe takes metadata values of up to 500 and idempotency keys of up to 255 characters; an id has at most 40 here.
 _NAME: Final = re.compile(r"([a-z]{2,8}_[0-9A-Za-z]{1,32})/([a-z][a-z_]{0,31})/([1-9][0-9]{0,5})")
 
@@ -39,6 +41,17 @@ def same_but_for_generation(operation: str, other: object) -> bool:
     """Tell whether both name the same business operation, each perhaps under another generation of its key."""
     mine, theirs = parse_operation(operation), parse_operation(other) if isinstance(other, str) else None
     return mine is not None and theirs is not None and mine[:2] == theirs[:2]
+
+
+def marked(metadata: Mapping[str, str], operation: str, system: str | None) -> dict[str, str]:
+    """Return the metadata of an object that is to be made: by which operation, and of which Tollgate if that is known.
+
+    Args:
+        metadata: what else stands there; what is ours to say wins.
+        operation: as `operation_name` returns it.
+        system: as `tasks.contracts.identity.system_id` returns it.
+    """
+    return {**metadata, OPERATION_METADATA: operation} | ({} if system is None else {SYSTEM_METADATA: system})
 
 
 def idempotency_key(operation: str) -> str:

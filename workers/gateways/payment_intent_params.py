@@ -14,8 +14,6 @@ from stripe.params import (
     PaymentIntentUpdateParams,
 )
 
-from workers.gateways.operations import OPERATION_METADATA
-
 CancellationReason = Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"]
 EXPAND: Final = ["latest_charge"]
 
@@ -44,7 +42,6 @@ def create_params(
     customer_id: str,
     description: str | None,
     metadata: Mapping[str, str],
-    operation: str,
     taking: Taking,
 ) -> PaymentIntentCreateParams:
     """Return what makes a PaymentIntent."""
@@ -53,7 +50,7 @@ def create_params(
         "currency": currency,
         "customer": customer_id,
         "automatic_payment_methods": {"enabled": True},
-        "metadata": {**metadata, OPERATION_METADATA: operation},
+        "metadata": {**metadata},
     }
     if description is not None:
         params["description"] = description

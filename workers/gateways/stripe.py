@@ -20,7 +20,7 @@ from workers.gateways.balance_listings import BalanceListings
 from workers.gateways.balance_snapshots import Booking, booking
 from workers.gateways.calls import Answered, Caller, Request, object_id
 from workers.gateways.listings import PAGE_SIZE, Listings
-from workers.gateways.operations import OPERATION_METADATA, idempotency_key, operation_name, parse_operation
+from workers.gateways.operations import idempotency_key, marked, operation_name, parse_operation
 from workers.gateways.payment_intent_params import (
     CancellationReason,
     Taking,
@@ -65,10 +65,19 @@ class StripeGateway(Listings, BalanceListings):
     Args:
         settings: key, address and timeouts.
         breaker: guards every call.
+        system: written to whatever is made, so that this Tollgate's objects are told from another's.
         clock: seconds since 1970, for durations and for answers without a `Date`.
     """
 
-    def __init__(self, settings: StripeSettings, breaker: Breaker, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: StripeSettings,
+        breaker: Breaker,
+        *,
+        system: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._system = system
         self._caller = Caller(breaker, clock)
         self._longest_call = settings.connect_timeout + settings.read_timeout
         self._transport = Transport(
@@ -87,7 +96,7 @@ class StripeGateway(Listings, BalanceListings):
 
         def send() -> Answered:
             return self._stripe.customers.create(
-                {"name": name, "email": email, "metadata": {OPERATION_METADATA: operation}},
+                {"name": name, "email": email, "metadata": marked({}, operation, self._system)},
                 {"idempotency_key": idempotency_key},
             )
 
@@ -140,8 +149,7 @@ class StripeGateway(Listings, BalanceListings):
             currency=currency,
             customer_id=customer_id,
             description=description,
-            metadata=metadata,
-            operation=operation,
+            metadata=marked(metadata, operation, self._system),
             taking=taking,
         )
 
@@ -268,7 +276,7 @@ class StripeGateway(Listings, BalanceListings):
         params: RefundCreateParams = {
             "payment_intent": payment_intent_id,
             "amount": amount,
-            "metadata": {**metadata, OPERATION_METADATA: operation},
+            "metadata": marked(metadata, operation, self._system),
             "expand": ["charge"],
         }
         if reason is not None:

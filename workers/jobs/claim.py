@@ -39,6 +39,7 @@ SELECT id, kind, client_id, subject_id, request_id, payload, fence, attempts, re
        EXTRACT(EPOCH FROM clock_timestamp() - CASE WHEN intent IS NOT NULL THEN {_STORED_FAILURE} END)::float
            AS failure_age,
        {LATE} AS taken_in_late, clock_timestamp() >= expires_at AS expired, cancel_asked_at IS NOT NULL AS cancelling,
+       not_done_said_at IS NOT NULL AS said_not_done,
        CASE WHEN cancel_asked_at IS NOT NULL OR clock_timestamp() >= expires_at
             THEN EXTRACT(EPOCH FROM clock_timestamp() - LEAST(expires_at, cancel_asked_at))::float END AS stopped_for,
        accepted_at

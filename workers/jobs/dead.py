@@ -33,11 +33,14 @@ _COUNT = text(f"SELECT verdict, count(*) AS number FROM jobs WHERE {_CHOSEN} GRO
 # `safe_to_replay`: it is certain that nothing happened, so all begins anew, under a key that was never used. Otherwise
 # the intent stays, and the service looks before it asks, and asks only while Stripe surely remembers the key. One that
 # died in quarantine runs there again.
-_REPLAY = text("""
+_REPLAYABLE = "id = ANY(:ids) AND state = 'dead' AND discarded_at IS NULL AND verdict IS DISTINCT FROM 'never'"
+# In doubt is what may have been asked of Stripe, whoever has put it out of the way meanwhile.
+_IN_DOUBT = """
+id = ANY(:ids) AND state = 'dead' AND (verdict IS NULL OR verdict = 'reconcile_first') AND kind = ANY(:kinds)
+"""
+_AGAIN = """
 WITH chosen AS (
-    SELECT id, verdict, last_error, finished_at FROM jobs
-    WHERE id = ANY(:ids) AND state = 'dead' AND discarded_at IS NULL AND verdict IS DISTINCT FROM 'never'
-    ORDER BY id FOR UPDATE
+    SELECT id, verdict, last_error, finished_at FROM jobs WHERE {chosen} ORDER BY id FOR UPDATE
 ), ages AS (
     SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ages AS float[])) AS ages (kind, max_age)
 )
@@ -50,11 +53,15 @@ SET state = CASE WHEN jobs.verdict = 'safe_to_replay' THEN 'ready' ELSE 'checkin
     intent = CASE WHEN jobs.verdict = 'safe_to_replay' THEN NULL ELSE intent END,
     intent_at = CASE WHEN jobs.verdict = 'safe_to_replay' THEN NULL ELSE intent_at END,
     expires_at = clock_timestamp() + make_interval(secs => ages.max_age),
-    attempts = 0, replays = replays + 1, cancel_asked_at = NULL, finished_at = NULL, problem = NULL, verdict = NULL,
+    attempts = 0, replays = replays + 1, cancel_asked_at = {stopped}, not_done_said_at = {stopped},
+    discarded_at = NULL, finished_at = NULL, problem = NULL, verdict = NULL,
     next_run_at = clock_timestamp(), published_at = NULL, version = version + 1, updated_at = clock_timestamp()
 FROM chosen, ages WHERE jobs.id = chosen.id AND ages.kind = jobs.kind
 RETURNING jobs.id, jobs.state, chosen.verdict, chosen.last_error, chosen.finished_at
-""")
+"""
+_REPLAY = text(_AGAIN.format(chosen=_REPLAYABLE, stopped="NULL"))
+_NOT_DONE = text(_AGAIN.format(chosen=_IN_DOUBT, stopped="clock_timestamp()"))
+_DOUBTS = text(f"SELECT id FROM jobs WHERE {_IN_DOUBT} ORDER BY id")  # noqa: S608 - built of constants
 _DISCARD = text("""
 WITH chosen AS (
     SELECT id FROM jobs WHERE id = ANY(:ids) AND state = 'dead' AND discarded_at IS NULL ORDER BY id FOR UPDATE
@@ -107,11 +114,32 @@ def replay(session: Session, ids: Sequence[str], operator: Operator) -> dict[str
 
     A job is not forced: the replay obeys its verdict, and the promises about Stripe hold for it as for any other.
     """
-    kinds = {name: contract.KIND.max_age for name, contract in CONTRACTS.items()}
-    parameters = {"ids": list(ids), "kinds": list(kinds), "ages": list(kinds.values())}
-    rows = session.execute(_REPLAY, parameters).all()
+    rows = session.execute(_REPLAY, _asked(ids, asking=False)).all()
     operator.record(session, "replay", {row.id: _before(row) for row in rows})
     return {row.id: row.state for row in rows}
+
+
+def not_done(session: Session, ids: Sequence[str], operator: Operator) -> list[str]:
+    """Take an operator's word that Stripe did nothing for dead jobs in doubt; return the ids of those that were.
+
+    A worker looks at Stripe once more, sends nothing, and cancels the job, which frees what it has reserved; what it
+    finds after all is done. Where it can't look, the doubt stays. What is not in doubt is passed over.
+    """
+    rows = session.execute(_NOT_DONE, _asked(ids, asking=True)).all()
+    operator.record(session, "not_done", {row.id: _before(row) for row in rows})
+    return sorted(row.id for row in rows)
+
+
+def in_doubt(session: Session, ids: Sequence[str]) -> list[str]:
+    """Return those of the jobs that `not_done` would act on, and change nothing."""
+    asked = _asked(ids, asking=True)
+    return list(session.scalars(_DOUBTS, {"ids": asked["ids"], "kinds": asked["kinds"]}))
+
+
+def _asked(ids: Sequence[str], *, asking: bool) -> dict[str, Any]:
+    """Return the ids with the maximum ages of all kinds, or of those alone that ask Stripe for something."""
+    kinds = {name: each.KIND.max_age for name, each in CONTRACTS.items() if each.KIND.asks or not asking}
+    return {"ids": list(ids), "kinds": list(kinds), "ages": list(kinds.values())}
 
 
 def discard(session: Session, ids: Sequence[str], operator: Operator) -> list[str]:

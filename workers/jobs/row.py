@@ -21,6 +21,7 @@ class JobRow:
             a restored database may have forgotten what Stripe was asked.
         expired: whether its kind's maximum age had passed, by PostgreSQL's clock.
         cancelling: whether an operator asked for its end.
+        said_not_done: whether an operator has looked, and says that Stripe did nothing for it.
         stopped_for: for how many seconds nothing may be sent on its behalf, since it expired or was cancelled; None
             while it may.
         intent_age: seconds since Stripe may first have been asked under the intent's key, None if it never was.
@@ -46,6 +47,7 @@ class JobRow:
     taken_in_late: bool
     expired: bool
     cancelling: bool
+    said_not_done: bool
     stopped_for: float | None
     accepted_at: dt.datetime
 

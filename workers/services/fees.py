@@ -13,7 +13,7 @@ from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.resilience.backoff import backoff
+from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
 from workers.services.ledger import post_fee
 from workers.services.moves import Source
@@ -43,7 +43,8 @@ def collect(attempt: Attempt, request: PostFee) -> Outcome:
     answer = _look(attempt.runtime, request)
     balance = answer.value.balance
     if balance is None and answer.value.may_come:
-        return _later(attempt, request, answer.request_id)
+        message = f"{request.stripe_id} has no balance transaction yet"
+        return waiting(attempt.runtime, attempt.job, "NotBooked", message, request_id=answer.request_id)
 
     def write(session: Session) -> None:
         if balance is not None:
@@ -56,16 +57,6 @@ def _look(runtime: Runtime, request: PostFee) -> Answer[Booking]:
     if request.noun == REFUND:
         return runtime.stripe.retrieve_refund_booking(request.stripe_id)
     return runtime.stripe.retrieve_charge_booking(request.stripe_id)
-
-
-def _later(attempt: Attempt, request: PostFee, request_id: str | None) -> Outcome:
-    settings, random = attempt.runtime.settings.jobs, attempt.runtime.random
-    return Outcome(
-        "waiting",
-        delay=backoff(attempt.job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random),
-        error={"type": "NotBooked", "message": f"{request.stripe_id} has no balance transaction yet"},
-        request_id=request_id,
-    )
 
 
 def settle_fee(_session: Session, _runtime: Runtime, _job: JobRow, _request: PostFee, _outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models.payment import Payment
 from workers.jobs.operator import Operator
 from workers.runtime import Runtime
-from workers.services.notifications import FLAGGED, announce
+from workers.services.announcements import FLAGGED, announce
 
 LOG = logging.getLogger("tollgate.flags")
 PAYMENT = "pay_"  # payments show their flags

@@ -9,7 +9,7 @@ from models.history import History
 from models.payment import PAYMENT_MOVES, Payment
 from models.refund import REFUND_MOVES, Refund
 from workers.runtime import Runtime
-from workers.services.notifications import announce
+from workers.services.announcements import announce
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
 from workers.gateways.snapshots import SavedCard
 from workers.jobs.attempt import Attempt
-from workers.jobs.ending import unsent
+from workers.jobs.ending import nothing_found, unsent
 from workers.jobs.outcome import Outcome
 from workers.services import customers
 from workers.services.customers import KnownCustomer
@@ -72,6 +72,8 @@ def newest_usable(cards: Sequence[SavedCard], now: datetime) -> SavedCard | None
 def _over(attempt: Attempt, card: str | None) -> Outcome:
     if card is None and not attempt.job.taken_in_late:
         return unsent(attempt.job)
+    if attempt.job.said_not_done:
+        return nothing_found(attempt.runtime, attempt.job)
     raise StripeOutcomeUnknownError("nothing more is sent, and whether the card was charged is not known")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, cast
 
-from config.currencies import CURRENCIES, amount_flaw
+from config.currencies import CURRENCIES, amount_flaw, rounding_flaw
 from config.keyring import Keyring
 from models.encrypted import decrypt, encrypt
 from models.payment import Payment
@@ -90,7 +90,8 @@ class Capture:
             return Refusal("payment_not_capturable", "The payment was not asked for with a capture by hand.")
         if self.asked.amount is not None and self.asked.amount > payment.amount:
             return Refusal("amount_too_large", f"The payment is of {payment.amount}: no more can be captured.")
-        return None
+        flaw = None if self.asked.amount is None else rounding_flaw(self.asked.amount, payment.currency)
+        return None if flaw is None else Refusal(flaw.code, flaw.words)
 
     def verdict(self, standing: Standing) -> Verdict:
         """Tell whether the amount was captured, can be, or can't be."""

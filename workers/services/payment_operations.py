@@ -23,7 +23,7 @@ from workers.jobs.ending import nothing_found
 from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.resilience.backoff import backoff
+from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.payment_changes import (
@@ -45,8 +45,8 @@ KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment,
 PATIENT_ATTEMPTS = 6
 _EARLIER = text("""
 SELECT id FROM jobs
-WHERE subject_id = :payment AND kind = ANY(:kinds) AND id <> :id AND (accepted_at, id) < (:accepted_at, :id)
-    AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
+WHERE subject_id = :payment AND client_id = :client AND kind = ANY(:kinds) AND id <> :id
+    AND (accepted_at, id) < (:accepted_at, :id) AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
 LIMIT 1
 """)
 _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :payment AND client_id = :client AND kind = :kind")
@@ -112,7 +112,7 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
         if payment.stripe_id is None:
             return _wait(attempt, "PaymentNotMade", "the payment is still being made")
         order = {"payment": payment.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
-        earlier = session.execute(_EARLIER, order).scalar()
+        earlier = session.execute(_EARLIER, {**order, "client": job.client_id}).scalar()
         if earlier is not None:
             return _wait(attempt, "EarlierOperation", f"{earlier} on the same payment was accepted before")
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
@@ -155,12 +155,9 @@ def _wait(attempt: Attempt, kind: str, message: str) -> Outcome:
     Raises:
         StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
     """
-    runtime, job = attempt.runtime, attempt.job
-    if job.may_have_asked:
+    if attempt.job.may_have_asked:
         raise StripeOutcomeUnknownError(message)
-    settings = runtime.settings.jobs
-    pause = backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random)
-    return Outcome("waiting", delay=pause, error={"type": kind, "message": message})
+    return waiting(attempt.runtime, attempt.job, kind, message)
 
 
 def _ask(attempt: Attempt, change: Change, target: Target, *, generation: int) -> Outcome:

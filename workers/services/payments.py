@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from config.errors import StripeInvalidError
 from config.keyring import Keyring
 from models.encrypted import encrypt
-from models.history import History
 from models.payment import Payment
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
@@ -20,9 +19,10 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services import customers
+from workers.services.announcements import announce
 from workers.services.bookings import admit
 from workers.services.customers import KnownCustomer
-from workers.services.moves import Source, move
+from workers.services.moves import Source, move, note
 from workers.services.off_session import charge
 from workers.services.payment_intents import (
     OBJECT_MISSING,
@@ -38,9 +38,10 @@ from workers.services.payment_intents import (
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
 
+BEGUN = "processing"  # a payment's first status, if its job begins at all
 # What a job that is not done means for its payment.
-_SETTLED = {"waiting": "processing", "checking": "checking", "cancelled": "canceled"}
-_UNMADE = frozenset({"processing", "checking", "failed"})  # statuses of a payment that Stripe is not known to have
+_SETTLED = {"waiting": BEGUN, "checking": "checking", "cancelled": "canceled"}
+_UNMADE = frozenset({BEGUN, "checking", "failed"})  # statuses of a payment that Stripe is not known to have
 
 
 def create(attempt: Attempt, request: CreatePayment) -> Outcome:
@@ -106,7 +107,7 @@ def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
         job = attempt.job
         if job.stopped_for is None:
             admit(session, attempt.runtime, job, request)
-        customer = _remember(session, attempt.runtime, job, request, status="processing")
+        customer = _remember(session, attempt.runtime, job, request, status=BEGUN)
         if job.stopped_for is None and job.fence > 1:
             _reopen(session, attempt.runtime, job, request.payment_id)
         if job.intent is None and job.stopped_for is None:
@@ -120,7 +121,7 @@ def _reopen(session: Session, runtime: Runtime, job: JobRow, payment_id: str) ->
     """Let a payment whose dead job is replayed be `failed` no more: from now on money may move."""
     payment = locked(session, payment_id)
     if payment.status == "failed" and payment.stripe_id is None:
-        move(session, runtime, payment, "processing", Source("job", payment.created_at, job.id))
+        move(session, runtime, payment, BEGUN, Source("job", payment.created_at, job.id))
 
 
 def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment, *, status: str) -> KnownCustomer:
@@ -155,7 +156,10 @@ def _remember(session: Session, runtime: Runtime, job: JobRow, request: CreatePa
         .returning(Payment.id)
     ).first()
     if made is not None:
-        session.add(History(noun="payment", subject_id=request.payment_id, new=status, source="job", evidence=job.id))
+        source = Source("job", job.accepted_at, job.id)
+        note(session, "payment", request.payment_id, old=None, new=status, source=source)
+        if status != BEGUN:  # it ended before anything was begun; that it was begun its client knows
+            announce(session, runtime, f"payment.{status}", session.get_one(Payment, request.payment_id))
     return customer
 
 

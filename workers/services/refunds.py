@@ -22,10 +22,11 @@ from workers.gateways.stripe import RefundReason, idempotency_key, operation_nam
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
 from workers.jobs.failure import describe
-from workers.jobs.outcome import Outcome, done
+from workers.jobs.outcome import FINAL_STATES, Outcome, done
 from workers.jobs.row import JobRow
-from workers.resilience.backoff import backoff
+from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
+from workers.services.announcements import Unreserved, announce
 from workers.services.moves import Source, move, note
 from workers.services.refreshes import ask_for_refresh
 from workers.services.remainders import (
@@ -102,7 +103,7 @@ def _not_found(attempt: Attempt) -> Outcome:
         StripeOutcomeUnknownError: if what was sent last may still show up.
     """
     end = nothing_found(attempt.runtime, attempt.job)
-    if attempt.job.failure_age is None:
+    if attempt.job.failure_age is None or attempt.job.said_not_done:
         return end
     return in_doubt(attempt.job, "Stripe keeps a failure under the refund's key, and shows no refund")
 
@@ -198,21 +199,16 @@ def _refuse(attempt: Attempt, request: CreateRefund, refusal: Refusal) -> Outcom
     if job.taken_in_late and job.attempts < PATIENT_ATTEMPTS:
         raise StripeOutcomeUnknownError(f"{refusal.code}, as far as this database knows by now")
     if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:
-        return _waiting(attempt, "DatabaseBehind", f"{refusal.code}, though its client was shown that it is paid")
+        message = f"{refusal.code}, though its client was shown that it is paid"
+        return waiting(attempt.runtime, job, "DatabaseBehind", message)
     return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
 
 
 def _wait(attempt: Attempt, payment_id: str, unclear: Unclear) -> Outcome:
     """Come again soon, when the payment and its refunds have been fetched."""
     runtime, job = attempt.runtime, attempt.job
-    waiting = _waiting(attempt, "RemainderUnclear", unclear.detail)
-    return dataclasses.replace(waiting, write=lambda session: _doubt(session, runtime, job, payment_id))
-
-
-def _waiting(attempt: Attempt, kind: str, message: str) -> Outcome:
-    settings, job = attempt.runtime.settings.jobs, attempt.job
-    delay = backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=attempt.runtime.random)
-    return Outcome("waiting", delay=delay, error={"type": kind, "message": message})
+    unchanged = waiting(runtime, job, "RemainderUnclear", unclear.detail)
+    return dataclasses.replace(unchanged, write=lambda session: _doubt(session, runtime, job, payment_id))
 
 
 def _doubt(session: Session, runtime: Runtime, job: JobRow, payment_id: str) -> None:
@@ -281,12 +277,13 @@ def settle_create(session: Session, runtime: Runtime, job: JobRow, request: Crea
     `refused` needs proof that nothing was given back, and releases what was reserved: Stripe refused, or was never
     asked. A refund that was refused before anything was reserved has no row; its job tells.
     """
-    if _own(session, job, request) is None:
-        return
-    refund = session.get(Refund, request.refund_id, populate_existing=True)
-    if refund is None or refund.stripe_id is not None or refund.status not in _UNMADE:
-        return
     proof = outcome.state in {"refused", "cancelled"} or outcome.verdict == "safe_to_replay"
     status = _UNFINISHED.get(outcome.state, "refused" if proof else "checking")
-    if refund.status != status:
+    own = _own(session, job, request) is not None
+    refund = session.get(Refund, request.refund_id, populate_existing=True) if own else None
+    if refund is None:
+        if outcome.state in FINAL_STATES:
+            unreserved = Unreserved(request.refund_id, job.client_id)
+            announce(session, runtime, f"refund.{status}", unreserved)
+    elif refund.stripe_id is None and refund.status in _UNMADE and refund.status != status:
         move(session, runtime, refund, status, Source("job", job.accepted_at, outcome.request_id or job.id))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.currencies import rounding_flaw
 from models.payment import Payment
 from models.refund import GIVEN_BACK, UNSENT, Refund
 
@@ -38,10 +39,9 @@ def remainder(session: Session, payment: Payment, asked: int | None) -> int | Re
     whichever is more, and besides what our other refunds have reserved without Stripe having told of them. An event may
     have raised Stripe's total before we know for which of our refunds; as long as that matters, it is unclear.
     """
-    if payment.status == "disputed":
-        return DISPUTED
-    if payment.status not in PAID:
-        return Refusal(NOT_PAID, "The payment has not been paid.")
+    refusal = _refusal(payment, asked)
+    if refusal is not None:
+        return refusal
     known, unsent = given_back(session, payment), _unsent(session, payment)
     surely = payment.amount_received - max(payment.amount_refunded, known) - unsent
     at_most = payment.amount_received - max(payment.amount_refunded, known + unsent)
@@ -53,6 +53,16 @@ def remainder(session: Session, payment: Payment, asked: int | None) -> int | Re
     if wanted > surely:
         return Unclear(f"{unsent} of {payment.amount_received} may or may not be given back already")
     return wanted
+
+
+def _refusal(payment: Payment, asked: int | None) -> Refusal | None:
+    """Return why nothing of that amount is given back, however much is left."""
+    if payment.status == "disputed":
+        return DISPUTED
+    if payment.status not in PAID:
+        return Refusal(NOT_PAID, "The payment has not been paid.")
+    flaw = None if asked is None else rounding_flaw(asked, payment.currency)
+    return None if flaw is None else Refusal(flaw.code, flaw.words)
 
 
 def given_back(session: Session, payment: Payment) -> int:

@@ -15,12 +15,13 @@ from models.payment import Payment
 from models.refund import Refund
 from models.stripe_event import StripeEventRow
 from tasks.contracts.events import StripeEvent
+from tasks.contracts.identity import system_id
 from workers.gateways.balance_snapshots import dispute_snapshot, payout_snapshot
+from workers.gateways.operations import OPERATION_METADATA, SYSTEM_METADATA, parse_operation
 from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, refund_snapshot
-from workers.gateways.stripe import parse_operation
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.resilience.backoff import backoff
+from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
 from workers.services.ledger import post_dispute, post_payout
 from workers.services.moves import Source
@@ -44,6 +45,7 @@ class Event:
 
     Args:
         operation_subject: the id of a payment or refund in its object's `tollgate_operation`, if it carries one.
+        system: which Tollgate made its object, if it says so.
         payment_intent_id: the PaymentIntent that its object is or names.
     """
 
@@ -53,6 +55,7 @@ class Event:
     fields: Mapping[str, Any]
     object_id: str | None
     operation_subject: str | None
+    system: str | None
     payment_intent_id: str | None
 
     @property
@@ -74,8 +77,9 @@ def parse_event(body: bytes) -> Event:
         identity, kind = _name(event["id"]), _name(event["type"])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ContractError(f"the body is no Stripe event: {type(error).__name__}") from None
-    metadata = fields.get("metadata")
-    operation = parse_operation(str(metadata.get("tollgate_operation", ""))) if isinstance(metadata, dict) else None
+    given = fields.get("metadata")
+    metadata = given if isinstance(given, dict) else {}
+    operation = parse_operation(str(metadata.get(OPERATION_METADATA, "")))
     is_intent = fields.get("object") == "payment_intent"
     object_id = _name_or_none(fields.get("id"))
     named = object_id if is_intent else _name_or_none(fields.get("payment_intent"))
@@ -86,6 +90,7 @@ def parse_event(body: bytes) -> Event:
         fields=fields,
         object_id=object_id,
         operation_subject=operation[0] if operation and operation[0].startswith(SUBJECTS) else None,
+        system=_name_or_none(metadata.get(SYSTEM_METADATA)),
         payment_intent_id=named,
     )
 
@@ -151,8 +156,8 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
     if not event.applies:
         return _recorded(session, job, event, "recorded")
     payment = _find(event, payments)
-    if payment is None and event.operation_subject is not None:
-        return _wait_for_payment(runtime, job, event)
+    if payment is None and event.operation_subject is not None and _may_be_ours(runtime, event):
+        return waiting(runtime, job, "PaymentNotHere", f"{event.id} speaks of {event.operation_subject}, not here yet")
     if payment is None:
         return _recorded(session, job, event, "foreign")
     if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
@@ -173,6 +178,11 @@ def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
         if event.payment_intent_id is not None and payment.stripe_id == event.payment_intent_id
     )
     return next(by_operation, None) or next(by_id, None)
+
+
+def _may_be_ours(runtime: Runtime, event: Event) -> bool:
+    """Tell whether its payment may yet come: another Tollgate's objects say whose they are, older ones say nothing."""
+    return event.system in {None, system_id(runtime.settings.derivation_key)}
 
 
 def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> tuple[Verdict, str | None]:
@@ -220,15 +230,6 @@ def _recorded(
     )
     touched = [each for each in (None if payment is None else payment.id, refund_id) if each is not None]
     return done(lambda _session: None, touched=tuple(touched))
-
-
-def _wait_for_payment(runtime: Runtime, job: JobRow, event: Event) -> Outcome:
-    settings = runtime.settings.jobs
-    return Outcome(
-        "waiting",
-        delay=backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random),
-        error={"type": "PaymentNotHere", "message": f"{event.id} speaks of {event.operation_subject}, not here yet"},
-    )
 
 
 def _unreadable(error: ContractError) -> Outcome:

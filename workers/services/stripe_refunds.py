@@ -20,11 +20,11 @@ from tasks.contracts.identity import derived_id
 from workers.gateways.snapshots import RefundSnapshot
 from workers.gateways.stripe import parse_operation
 from workers.runtime import Runtime
+from workers.services.announcements import announce
 from workers.services.fees import REFUND, ask_for_fee
 from workers.services.flags import raise_flag
 from workers.services.ledger import post_refund, post_refund_failed
 from workers.services.moves import Source, move, note
-from workers.services.notifications import announce
 from workers.services.remainders import given_back
 from workers.services.stripe_objects import Verdict, mark_dirty, restate
 

@@ -33,6 +33,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)  # the `Date` of every scripted answ
 FAILURES = 3
 REF = "ref_1/create/1"
 PAY, CST = "pay_1/create/1", "cst_1/create/1"
+SYSTEM = "sys_1"
 CUSTOMER = {"id": "cus_1", "object": "customer", "created": NEW_YEAR, "metadata": {"tollgate_operation": CST}}
 
 
@@ -42,7 +43,8 @@ def settings(base: str) -> StripeSettings:
 
 @contextmanager
 def gateway(base: str) -> Iterator[StripeGateway]:
-    made = StripeGateway(settings(base), stripe_breaker(settings(base)), clock=lambda: 1_800_000_000.0)
+    breaker = stripe_breaker(settings(base))
+    made = StripeGateway(settings(base), breaker, system=SYSTEM, clock=lambda: 1_800_000_000.0)
     try:
         yield made
     finally:
@@ -89,12 +91,13 @@ def test_a_customer_is_made_under_its_operation_and_key() -> None:
         "name": ["Jane Doe"],
         "email": ["jane@example.com"],
         "metadata[tollgate_operation]": [CST],
+        "metadata[tollgate_system]": [SYSTEM],
     }
 
 
 def test_a_payment_intent_is_made_under_its_operation_and_key() -> None:
     with talking(answer(200, payment_intent())) as (made, server):
-        found = create(made, metadata={"b": "7", "tollgate_operation": "forged"})
+        found = create(made, metadata={"b": "7", "tollgate_operation": "forged", "tollgate_system": "forged"})
     assert (found.value.id, found.replayed, found.as_of) == ("pi_1", False, NOON)
     (heard,) = server.heard
     assert (heard.method, heard.path, heard.headers["idempotency-key"]) == ("POST", "/v1/payment_intents", "key/p")
@@ -106,6 +109,7 @@ def test_a_payment_intent_is_made_under_its_operation_and_key() -> None:
         "automatic_payment_methods[enabled]": ["true"],
         "metadata[b]": ["7"],
         "metadata[tollgate_operation]": [PAY],
+        "metadata[tollgate_system]": [SYSTEM],
     }
 
 
@@ -204,6 +208,7 @@ def test_a_refund_is_made_under_its_operation_and_key_and_comes_with_its_charge(
         "reason": ["duplicate"],
         "metadata[tollgate_refund]": ["ref_1"],
         "metadata[tollgate_operation]": [REF],
+        "metadata[tollgate_system]": [SYSTEM],
         "expand[0]": ["charge"],
     }
 

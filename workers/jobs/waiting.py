@@ -1,0 +1,21 @@
+"""Waiting: an attempt that had no effect, and comes again by itself since something is not there yet."""
+
+from workers.jobs.outcome import Outcome
+from workers.jobs.row import JobRow
+from workers.resilience.backoff import backoff
+from workers.runtime import Runtime
+
+
+def waiting(runtime: Runtime, job: JobRow, kind: str, message: str, *, request_id: str | None = None) -> Outcome:
+    """Return the outcome of an attempt that waits, at the pace of attempts that fail.
+
+    Args:
+        runtime: its settings tell the pace.
+        job: as it was claimed.
+        kind: what it waits for, in one word for programs.
+        message: the same for operators; no personal data.
+        request_id: Stripe's, of the last call.
+    """
+    settings = runtime.settings.jobs
+    pause = backoff(job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=runtime.random)
+    return Outcome("waiting", delay=pause, error={"type": kind, "message": message}, request_id=request_id)
