@@ -27,6 +27,13 @@ _NUMBER = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 # Reached from inside of Azure alone, though it looks like any other
 # (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
 _CLOUDS_OWN = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Not of the open internet by IANA's registries (https://www.iana.org/assignments/iana-ipv6-special-registry), though
+# the `ipaddress` of one or another Python that we run on takes them for it: IETF protocols and 6to4's relays (RFC 6890,
+# 7526), NAT64 of a network's own (RFC 8215), documentation (RFC 9637) and segment routing (RFC 9602).
+_CLOSED = tuple(
+    ipaddress.ip_network(each)
+    for each in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: how a network without IPv4 reaches an IPv4 address
 _LAST_32_BITS: Final = 0xFFFFFFFF
 
@@ -114,4 +121,5 @@ def _is_open(address: IpAddress) -> bool:
             return _is_open(mapped)
         if address.is_site_local or (address.sixtofour is not None and not _is_open(address.sixtofour)):
             return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in _CLOUDS_OWN)
+    closed = address in _CLOUDS_OWN or any(address in network for network in _CLOSED)
+    return address.is_global and not (closed or address.is_multicast or address.is_reserved)
