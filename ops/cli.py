@@ -28,7 +28,11 @@ class Entry:
 
 
 GROUPS = {
-    "dead": Entry("ops.dead", "dead_group", "List, show, replay and discard dead letters."),
+    "dead": Entry(
+        "ops.dead",
+        "dead_group",
+        "List, show, replay and discard dead letters, or say that Stripe did nothing for them.",
+    ),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
     "events": Entry("ops.events", "events_group", "Bring in the events whose webhooks were lost."),
     "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),

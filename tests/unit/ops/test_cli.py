@@ -14,7 +14,7 @@ from ops import cli
 
 CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
-    *("replay", "discard", "cancel", "pause", "resume", "reread", "clear", "rebuild"),
+    *("replay", "discard", "not-done", "cancel", "pause", "resume", "reread", "clear", "rebuild"),
     *("add", "remove", "disable", "enable", "test"),
     *("events heal", "invariants check"),
 }
@@ -40,6 +40,7 @@ def test_the_commands_are_these() -> None:
         "dead show",
         "dead replay",
         "dead discard",
+        "dead not-done",
         *(f"endpoints {verb}" for verb in ("add", "list", "rotate", "disable", "enable", "remove", "test")),
         "events heal",
         "events status",
