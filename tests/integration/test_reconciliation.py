@@ -16,6 +16,7 @@ import pytest
 from config.schedules import RECONCILIATION
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
+from tasks.contracts.identity import system_id
 from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
 from tests.builders.command_line import Run, runner
@@ -189,6 +190,19 @@ def test_money_that_tollgate_has_not_taken_is_told_of_and_is_no_fault(shop: Hous
     pass_time(stripe)
     result = compared(shop)
     assert [(each.kind, each.stripe_id) for each in result.breaks] == [(BreakKind.FOREIGN, planted["id"])]
+    assert result.is_clean
+
+
+def test_money_that_another_tollgate_on_the_account_has_taken_is_no_fault_either(
+    shop: House, stripe: Simulator
+) -> None:
+    theirs = {"tollgate_operation": f"pay_{'a' * 26}/create/1", "tollgate_system": system_id(b"another's key")}
+    made = stripe.client.v1.payment_intents.create(
+        {"amount": 4200, "currency": "gbp", "payment_method": "pm_card_visa", "confirm": True, "metadata": theirs}
+    )
+    pass_time(stripe)
+    result = compared(shop)
+    assert [(each.kind, each.stripe_id) for each in result.breaks] == [(BreakKind.FOREIGN, made.latest_charge)]
     assert result.is_clean
 
 

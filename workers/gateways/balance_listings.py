@@ -18,7 +18,7 @@ from workers.gateways.balance_snapshots import PayoutSnapshot, payout_snapshot
 from workers.gateways.calls import Answered, Caller, Request, WholePage, whole_page
 from workers.gateways.fields import id_of, instant, mapping, require, text, text_or_none, whole
 from workers.gateways.listings import PAGE_SIZE
-from workers.gateways.operations import OPERATION_METADATA
+from workers.gateways.operations import own_operation
 from workers.gateways.snapshots import Answer
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Source:
     Args:
         noun: Stripe's name of its kind.
         amount, currency: the object's own, minor units; None for objects without.
-        operation: what Tollgate was doing, if it made it.
+        operation: what this Tollgate was doing, if it made it.
         payment_intent_id, charge_id: what it belongs to.
         refunded: of a charge: what was given back of it.
     """
@@ -84,8 +84,8 @@ class ListedIntent:
     created: datetime
 
 
-def movement(fields: Mapping[str, Any]) -> BalanceMovement:
-    """Read a balance transaction; raises ContractError if the fields are not those of one."""
+def movement(fields: Mapping[str, Any], system: str | None) -> BalanceMovement:
+    """Read a balance transaction, as the Tollgate of that name; raises ContractError if it is none."""
     require(fields, "balance_transaction")
     origin = fields.get("source")
     if isinstance(origin, str):
@@ -97,36 +97,34 @@ def movement(fields: Mapping[str, Any]) -> BalanceMovement:
         currency=text(fields, "currency"),
         created=instant(fields, "created"),
         category=text(fields, "reporting_category"),
-        source=None if origin is None else source(mapping(fields, "source")),
+        source=None if origin is None else source(mapping(fields, "source"), system),
     )
 
 
-def source(fields: Mapping[str, Any]) -> Source:
-    """Read what moved the balance; raises ContractError if that is no object."""
-    operation = mapping(fields, "metadata").get(OPERATION_METADATA)
+def source(fields: Mapping[str, Any], system: str | None) -> Source:
+    """Read what moved the balance, as the Tollgate of that name; raises ContractError if that is no object."""
     return Source(
         id=text(fields, "id"),
         noun=text(fields, "object"),
         amount=None if fields.get("amount") is None else whole(fields, "amount"),
         currency=text_or_none(fields, "currency"),
         status=text_or_none(fields, "status"),
-        operation=operation if isinstance(operation, str) else None,
+        operation=own_operation(mapping(fields, "metadata"), system),
         payment_intent_id=id_of(fields, "payment_intent"),
         charge_id=id_of(fields, "charge"),
         refunded=whole(fields, "amount_refunded", 0),
     )
 
 
-def listed_intent(fields: Mapping[str, Any]) -> ListedIntent:
-    """Read a PaymentIntent; raises ContractError if the fields are not those of one."""
+def listed_intent(fields: Mapping[str, Any], system: str | None) -> ListedIntent:
+    """Read a PaymentIntent, as the Tollgate of that name; raises ContractError if the fields are not those of one."""
     require(fields, "payment_intent")
-    operation = mapping(fields, "metadata").get(OPERATION_METADATA)
     return ListedIntent(
         id=text(fields, "id"),
         status=text(fields, "status"),
         amount_received=whole(fields, "amount_received", 0),
         currency=text(fields, "currency"),
-        operation=operation if isinstance(operation, str) else None,
+        operation=own_operation(mapping(fields, "metadata"), system),
         created=instant(fields, "created"),
     )
 
@@ -138,6 +136,7 @@ class BalanceListings:
     """
 
     _caller: Caller
+    _system: str | None
     _stripe: V1Services
 
     def list_movements(
@@ -169,7 +168,7 @@ class BalanceListings:
         def send() -> Answered:
             return self._stripe.balance_transactions.list(params)
 
-        return self._page("balance_transactions.list", send, movement)
+        return self._page("balance_transactions.list", send, partial(movement, system=self._system))
 
     def retrieve_movement(self, name: str) -> Answer[BalanceMovement]:
         """Fetch a balance transaction with its source."""
@@ -177,7 +176,8 @@ class BalanceListings:
         def send() -> Answered:
             return self._stripe.balance_transactions.retrieve(name, {"expand": ["source"]})
 
-        return self._caller.answer(Request(Step.LOOK_UP, "GET", "balance_transactions.retrieve", None, send, movement))
+        read = partial(movement, system=self._system)
+        return self._caller.answer(Request(Step.LOOK_UP, "GET", "balance_transactions.retrieve", None, send, read))
 
     def list_payouts(self, *, since: datetime, until: datetime, after: str | None) -> Answer[WholePage[PayoutSnapshot]]:
         """Return a page of the payouts that were made in a time, the newest in front."""
@@ -207,7 +207,7 @@ class BalanceListings:
         def send() -> Answered:
             return self._stripe.payment_intents.list(params)
 
-        return self._page("payment_intents.list", send, listed_intent)
+        return self._page("payment_intents.list", send, partial(listed_intent, system=self._system))
 
     def _page(
         self, name: str, send: Callable[[], Answered], read: Callable[[Mapping[str, Any]], T]

@@ -54,6 +54,16 @@ def marked(metadata: Mapping[str, str], operation: str, system: str | None) -> d
     return {**metadata, OPERATION_METADATA: operation} | ({} if system is None else {SYSTEM_METADATA: system})
 
 
+def own_operation(metadata: Mapping[str, object], system: str | None) -> str | None:
+    """Return the operation that has made an object, None if that was none of ours: another Tollgate's, or nobody's.
+
+    What was made before objects said whose they are may be ours.
+    """
+    operation, of = metadata.get(OPERATION_METADATA), metadata.get(SYSTEM_METADATA)
+    is_anothers = isinstance(of, str) and system is not None and of != system
+    return operation if isinstance(operation, str) and not is_anothers else None
+
+
 def idempotency_key(operation: str) -> str:
     """Return the idempotency key under which Stripe is asked for an operation."""
     return f"tollgate/{operation}"

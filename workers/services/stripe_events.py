@@ -17,7 +17,7 @@ from models.stripe_event import StripeEventRow
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.identity import system_id
 from workers.gateways.balance_snapshots import dispute_snapshot, payout_snapshot
-from workers.gateways.operations import OPERATION_METADATA, SYSTEM_METADATA, parse_operation
+from workers.gateways.operations import own_operation, parse_operation
 from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, refund_snapshot
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
@@ -44,8 +44,7 @@ class Event:
     """One event, parsed as far as it must be.
 
     Args:
-        operation_subject: the id of a payment or refund in its object's `tollgate_operation`, if it carries one.
-        system: which Tollgate made its object, if it says so.
+        operation_subject: the id of a payment or refund in its object's operation, if that is one of ours.
         payment_intent_id: the PaymentIntent that its object is or names.
     """
 
@@ -55,7 +54,6 @@ class Event:
     fields: Mapping[str, Any]
     object_id: str | None
     operation_subject: str | None
-    system: str | None
     payment_intent_id: str | None
 
     @property
@@ -64,8 +62,8 @@ class Event:
         return self.type.startswith(APPLIED_FAMILIES)
 
 
-def parse_event(body: bytes) -> Event:
-    """Read an event's body.
+def parse_event(body: bytes, system: str) -> Event:
+    """Read an event's body; `system` is the name by which this Tollgate marks what it makes.
 
     Raises:
         ContractError: if it is no event.
@@ -77,9 +75,8 @@ def parse_event(body: bytes) -> Event:
         identity, kind = _name(event["id"]), _name(event["type"])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ContractError(f"the body is no Stripe event: {type(error).__name__}") from None
-    given = fields.get("metadata")
-    metadata = given if isinstance(given, dict) else {}
-    operation = parse_operation(str(metadata.get(OPERATION_METADATA, "")))
+    metadata = fields.get("metadata")
+    operation = parse_operation(own_operation(metadata, system) or "") if isinstance(metadata, dict) else None
     is_intent = fields.get("object") == "payment_intent"
     object_id = _name_or_none(fields.get("id"))
     named = object_id if is_intent else _name_or_none(fields.get("payment_intent"))
@@ -90,7 +87,6 @@ def parse_event(body: bytes) -> Event:
         fields=fields,
         object_id=object_id,
         operation_subject=operation[0] if operation and operation[0].startswith(SUBJECTS) else None,
-        system=_name_or_none(metadata.get(SYSTEM_METADATA)),
         payment_intent_id=named,
     )
 
@@ -110,9 +106,10 @@ def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRo
     """Apply a batch of events in one transaction; returns an outcome for each, in the order given."""
     outcomes: dict[str, Outcome] = {}
     readable: list[tuple[JobRow, Event]] = []
+    system = system_id(runtime.settings.derivation_key)
     for job, contract in items:
         try:
-            readable.append((job, parse_event(contract.body)))
+            readable.append((job, parse_event(contract.body, system)))
         except ContractError as error:
             outcomes[job.id] = _unreadable(error)
     payments = _locked_payments(session, [event for _, event in readable if event.applies])
@@ -156,7 +153,7 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
     if not event.applies:
         return _recorded(session, job, event, "recorded")
     payment = _find(event, payments)
-    if payment is None and event.operation_subject is not None and _may_be_ours(runtime, event):
+    if payment is None and event.operation_subject is not None:
         return waiting(runtime, job, "PaymentNotHere", f"{event.id} speaks of {event.operation_subject}, not here yet")
     if payment is None:
         return _recorded(session, job, event, "foreign")
@@ -178,11 +175,6 @@ def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
         if event.payment_intent_id is not None and payment.stripe_id == event.payment_intent_id
     )
     return next(by_operation, None) or next(by_id, None)
-
-
-def _may_be_ours(runtime: Runtime, event: Event) -> bool:
-    """Tell whether its payment may yet come: another Tollgate's objects say whose they are, older ones say nothing."""
-    return event.system in {None, system_id(runtime.settings.derivation_key)}
 
 
 def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> tuple[Verdict, str | None]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.gateways.stripe import idempotency_key, operation_name, parse_operation
+from workers.gateways.operations import idempotency_key, marked, operation_name, own_operation, parse_operation
 
 PAYMENT = "pay_01hv8k2m3n4p5q6r7s8t9v0w1x"
 
@@ -52,3 +52,27 @@ def test_what_cannot_be_read_back_is_not_made(subject: str, verb: str, generatio
 )
 def test_a_foreign_name_is_not_taken_for_ours(text: str) -> None:
     assert parse_operation(text) is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "operation"),
+    [
+        ({}, None),
+        ({"tollgate_operation": 7}, None),
+        ({"tollgate_operation": "op"}, "op"),  # of before objects said whose they are
+        ({"tollgate_operation": "op", "tollgate_system": "sys_1"}, "op"),
+        ({"tollgate_operation": "op", "tollgate_system": "sys_2"}, None),
+        ({"tollgate_operation": "op", "tollgate_system": 7}, "op"),
+    ],
+)
+def test_an_operation_is_ours_unless_its_object_says_that_it_is_anothers(
+    metadata: dict[str, object], operation: str | None
+) -> None:
+    assert own_operation(metadata, "sys_1") == operation
+
+
+def test_what_is_made_is_read_back_as_ours() -> None:
+    metadata = marked({"tollgate_system": "forged", "course": "first aid"}, "op", "sys_1")
+    assert metadata["course"] == "first aid"
+    assert own_operation(metadata, "sys_1") == "op"
+    assert own_operation(metadata, "sys_2") is None
