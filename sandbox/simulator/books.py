@@ -26,9 +26,8 @@ def money_facts(state: State) -> JsonObject:
             | {"operation": each["metadata"].get(OPERATION)}
             for each in state.oldest("refunds")
         ],
-        "disputes": [
-            _facts(state, each, "amount", "currency", "status", "charge") for each in state.oldest("disputes")
-        ],
+        "disputes": [_dispute(state, each) for each in state.oldest("disputes")],
+        "early_fraud_warnings": list(state.oldest("early_fraud_warnings")),
         "payouts": [_facts(state, each, "amount", "currency", "status") for each in state.oldest("payouts")],
         "balance_transactions": [_balance(each) for each in state.oldest("balance_transactions")],
         "totals": _totals(charges),
@@ -46,6 +45,11 @@ def _balance(transaction: JsonObject) -> JsonObject:
         name: transaction[name]
         for name in ("id", "source", "reporting_category", "amount", "fee", "currency", "created")
     }
+
+
+def _dispute(state: State, dispute: JsonObject) -> JsonObject:
+    facts = _facts(state, dispute, "amount", "currency", "status", "charge")
+    return facts | {"submissions": dispute["evidence_details"]["submission_count"]}
 
 
 def _charge(state: State, charge: JsonObject) -> JsonObject:

@@ -23,7 +23,8 @@ class Card:
 
     ``authenticates`` says that it asks for that step. Off-session, where nobody is there, it is declined instead,
     unless it ``is_set_up``: from the beginning, or ``once_saved`` by a payment that set it up. Its refunds are
-    ``refunded_as`` first, and some time later ``refund_ends``. A charge that takes the money at once ``is_disputed``.
+    ``refunded_as`` first, and some time later ``refund_ends``. Once its money is taken a charge is ``disputed_as`` the
+    reason says, or only ``is_only_asked_about``, and may be one that ``is_warned_of``.
     """
 
     name: str
@@ -38,7 +39,9 @@ class Card:
     once_saved: bool = False
     refunded_as: str = "succeeded"
     refund_ends: str | None = None
-    is_disputed: bool = False
+    disputed_as: str | None = None
+    is_only_asked_about: bool = False
+    is_warned_of: bool = False
 
     @property
     def last4(self) -> str:
@@ -88,7 +91,10 @@ CARDS: Final = (
     Card("pm_card_visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", decline=VELOCITY),
     Card("pm_card_radarBlock", "4100000000000019", decline=FRAUDULENT),
     # https://docs.stripe.com/testing#disputes
-    Card("pm_card_createDispute", "4000000000000259", is_disputed=True),
+    Card("pm_card_createDispute", "4000000000000259", disputed_as="fraudulent"),
+    Card("pm_card_createDisputeProductNotReceived", "4000000000002685", disputed_as="product_not_received"),
+    Card("pm_card_createDisputeInquiry", "4000000000001976", disputed_as="fraudulent", is_only_asked_about=True),
+    Card("pm_card_createIssuerFraudRecord", "4000000000005423", is_warned_of=True),
     # https://docs.stripe.com/testing#refunds
     Card("pm_card_pendingRefund", "4000000000007726", refunded_as="pending", refund_ends="succeeded"),
     Card("pm_card_refundFail", "4000000000005126", refund_ends="failed"),

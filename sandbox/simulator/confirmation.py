@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import authentications, charges, disputes, payment_methods
+from sandbox.simulator import authentications, charges, issuers, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.cards import UNAUTHENTICATED, Card, Decline
 from sandbox.simulator.errors import PAYMENT_REQUIRED, ApiError, doc_url, invalid, unexpected_state
@@ -85,8 +85,7 @@ def pay(change: Change, attempt: Attempt) -> JsonObject:
     emit(change, "payment_intent.succeeded", done)
     if intent["capture_method"] == "automatic_async":
         charge = charges.settle_later(change, charge)
-    if attempt.card.is_disputed:
-        disputes.begin(change, charge)
+    issuers.answer(change, charge, attempt.card)
     return done
 
 

@@ -9,11 +9,16 @@ GET, POST clock           ``{"advance_seconds": 90000}``
 GET, POST webhooks        ``{"duplicates": 1, "shuffle": 7, "delay_ms": 50, "pause": false, "retry_scale": 0.1}``;
                           what is left out goes back to its default
 POST refunds/finish       brings every refund to its end that is pending, or that fails later
-POST disputes/close         ``{"dispute": "dp_…", "outcome": "won"}``, or "lost": the bank decides
-POST payouts                ``{"currency": "gbp"}`` pays the balance out to the bank
-POST payouts/fail           ``{"payout": "po_…"}``: the bank sends it back
-POST plant/charge           ``{"amount": 4200, "currency": "gbp", "metadata": {}}``: a charge that no event tells of
-POST plant/fee              ``{"charge": "ch_…", "fee": 321}``: what Stripe keeps of a charge is another amount
+POST disputes             ``{"charge": "ch_…", "amount": 500, "reason": "duplicate", "inquiry": false}``: the
+                          bank disputes a charge, as fraud of all of it unless it says otherwise
+POST disputes/escalate    ``{"dispute": "du_…"}``: the bank makes a chargeback of an inquiry
+POST disputes/close       ``{"dispute": "du_…", "outcome": "won"}``, or "lost"; of an inquiry
+                          "warning_closed" or "prevented": the bank decides
+POST early_fraud_warnings ``{"charge": "ch_…", "fraud_type": "misc"}``: the bank warns of a charge
+POST payouts              ``{"currency": "gbp"}`` pays the balance out to the bank
+POST payouts/fail         ``{"payout": "po_…"}``: the bank sends it back
+POST plant/charge         ``{"amount": 4200, "currency": "gbp", "metadata": {}}``: a charge that no event tells of
+POST plant/fee            ``{"charge": "ch_…", "fee": 321}``: what Stripe keeps of a charge is another amount
 POST webhooks/resend      ``{"event": "evt_…"}`` sends an event again
 POST webhook_endpoints    ``{"url": "http://…", "secrets": ["whsec_…"], "enabled_events": ["*"]}`` adds an
                           endpoint, or changes the one of that URL
@@ -28,7 +33,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import disputes, faults, payouts, planting, webhook_endpoints
+from sandbox.simulator import charges, disputes, early_fraud_warnings, faults, payouts, planting, webhook_endpoints
 from sandbox.simulator.account import API_VERSION, JsonObject
 from sandbox.simulator.books import money_facts
 from sandbox.simulator.deliveries import MILLISECONDS, Deliveries, Settings
@@ -44,6 +49,7 @@ SHOWN: Final = (
     "charges",
     "refunds",
     "disputes",
+    "early_fraud_warnings",
     "payouts",
     "events",
     "deliveries",
@@ -125,6 +131,32 @@ def _finish_refunds(control: Control, _given: Any) -> JsonObject:
     change, count = control.engine.finish_refunds()
     control.deliveries.add(change)
     return {"finished": count}
+
+
+def _begin_dispute(control: Control, given: Any) -> JsonObject:
+    def begin(change: Change) -> JsonObject:
+        charge = charges.find(change, given["charge"], param="charge")
+        return disputes.begin(
+            change,
+            charge,
+            amount=given.get("amount"),
+            reason=given.get("reason", "fraudulent"),
+            inquiry=bool(given.get("inquiry")),
+        )
+
+    return _changed(control, begin)
+
+
+def _escalate_dispute(control: Control, given: Any) -> JsonObject:
+    return _changed(control, lambda change: disputes.escalate(change, given["dispute"]))
+
+
+def _warn(control: Control, given: Any) -> JsonObject:
+    def warn(change: Change) -> JsonObject:
+        charge = charges.find(change, given["charge"], param="charge")
+        return early_fraud_warnings.warn(change, charge, given.get("fraud_type", "misc"))
+
+    return _changed(control, warn)
 
 
 def _close_dispute(control: Control, given: Any) -> JsonObject:
@@ -218,7 +250,10 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("GET", "clock"): _read_clock,
     ("POST", "clock"): _clock,
     ("POST", "refunds/finish"): _finish_refunds,
+    ("POST", "disputes"): _begin_dispute,
+    ("POST", "disputes/escalate"): _escalate_dispute,
     ("POST", "disputes/close"): _close_dispute,
+    ("POST", "early_fraud_warnings"): _warn,
     ("POST", "payouts"): _pay_out,
     ("POST", "payouts/fail"): _fail_payout,
     ("POST", "plant/charge"): _plant_charge,

@@ -4,7 +4,7 @@ import json
 from threading import Lock
 from typing import Any, Final
 
-from sandbox.simulator import confirmation, refunds
+from sandbox.simulator import confirmation, disputes, refunds
 from sandbox.simulator.clock import Clock
 from sandbox.simulator.faults import Faults
 from sandbox.simulator.idempotency import KeysInUse
@@ -71,6 +71,7 @@ class Engine:
             change.put("clock", {"id": CLOCK, "offset_seconds": offset})
             confirmation.finish_notices(change)
             refunds.finish(change)
+            disputes.expire(change)
             position = self.commit(change)
         self.ledger.wait(position)
         return change

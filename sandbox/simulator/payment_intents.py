@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sandbox.simulator import charges, confirmation, customers, payment_methods
+from sandbox.simulator import charges, confirmation, customers, issuers, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource, unexpected_state
 from sandbox.simulator.events import emit
@@ -151,12 +151,13 @@ def capture(change: Change, intent: str, values: dict[str, Any]) -> JsonObject:
             code="amount_too_large",
         )
     check_rounded(amount, held["currency"], param="amount_to_capture")
-    charges.capture(change, charges.find(change, held["latest_charge"], param="charge"), amount)
+    charge = charges.capture(change, charges.find(change, held["latest_charge"], param="charge"), amount)
     captured = held | {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
     if "metadata" in values:
         captured["metadata"] = merged_metadata(held["metadata"], values["metadata"])
     change.put("payment_intents", captured)
     emit(change, "payment_intent.succeeded", captured)
+    issuers.answer(change, charge, payment_methods.card_of(change, charge["payment_method"]))
     return captured
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sandbox.simulator import balance_transactions, charges, payment_methods
+from sandbox.simulator import balance_transactions, charges, disputes, early_fraud_warnings, payment_methods
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import NOT_FOUND, invalid, missing_resource
 from sandbox.simulator.events import emit
@@ -37,7 +37,7 @@ def create(change: Change, values: dict[str, Any]) -> JsonObject:
         ApiError: there is nothing to refund, or less than was asked for.
     """
     charge = _charge(change, values)
-    if charge["disputed"]:
+    if disputes.refuses_refunds(change, charge):
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise invalid(message, code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
@@ -56,6 +56,7 @@ def create(change: Change, values: dict[str, Any]) -> JsonObject:
     after = _move(change, charge, amount)
     emit(change, "refund.created", refund)
     emit(change, "charge.refunded", after, charge)
+    early_fraud_warnings.settle(change, charge["id"])
     return refund
 
 

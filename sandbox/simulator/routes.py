@@ -9,7 +9,9 @@ from sandbox.simulator import (
     charges,
     confirmation,
     customers,
+    dispute_evidence,
     disputes,
+    early_fraud_warnings,
     events,
     payment_intent_params,
     payment_intents,
@@ -24,6 +26,8 @@ from sandbox.simulator.params import Param, Spec, identifier, listing
 from sandbox.simulator.state import Change
 
 Run = Callable[[Change, str, dict[str, Any]], JsonObject]
+
+NAMESPACES: Final = {"radar"}  # what stands before a noun in a path
 
 RETRIEVE: Final[Spec] = {"expand": Param(listing(identifier))}
 
@@ -75,6 +79,10 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("GET", "refunds/:id"): Route(_one(refunds.retrieve), RETRIEVE),
     ("GET", "disputes"): Route(_whole(disputes.index), disputes.LIST),
     ("GET", "disputes/:id"): Route(_one(disputes.retrieve), RETRIEVE),
+    ("POST", "disputes/:id"): Route(disputes.update, dispute_evidence.UPDATE),
+    ("POST", "disputes/:id/close"): Route(disputes.accept, disputes.CLOSE),
+    ("GET", "radar/early_fraud_warnings"): Route(_whole(early_fraud_warnings.index), early_fraud_warnings.LIST),
+    ("GET", "radar/early_fraud_warnings/:id"): Route(_one(early_fraud_warnings.retrieve), RETRIEVE),
     ("GET", "payouts"): Route(_whole(payouts.index), payouts.LIST),
     ("GET", "payouts/:id"): Route(_one(payouts.retrieve), RETRIEVE),
     ("GET", "balance_transactions"): Route(_whole(balance_transactions.index), balance_transactions.LIST),
@@ -95,9 +103,11 @@ def match(method: str, path: str) -> tuple[Route, str]:
     Raises:
         ApiError: 404, Stripe, or this simulator, has no such operation.
     """
-    parts = path.removeprefix("/v1/").strip("/").split("/")
-    name = parts[1] if len(parts) > 1 else ""
-    shape = "/".join([parts[0], *([":id"] if name else []), *parts[2:]])
+    noun, *parts = path.removeprefix("/v1/").strip("/").split("/")
+    if noun in NAMESPACES and parts:
+        noun, *parts = f"{noun}/{parts[0]}", *parts[1:]
+    name = parts[0] if parts else ""
+    shape = "/".join([noun, *([":id"] if name else []), *parts[1:]])
     route = ROUTES.get((method, shape)) if path.startswith("/v1/") else None
     if route is None:
         raise ApiError(

@@ -16,6 +16,7 @@ COLLECTIONS: Final = (
     "charges",
     "refunds",
     "disputes",
+    "early_fraud_warnings",
     "payouts",
     "balance_transactions",
     "events",
@@ -84,6 +85,11 @@ class Change:
         """Return an object as this change sees it, or None."""
         own = self._puts.get(collection, {}).get(identifier)
         return own if own is not None else self.state.get(collection, identifier)
+
+    def all(self, collection: str) -> list[JsonObject]:
+        """Return a collection's objects as this change sees them, the oldest first."""
+        known = {each["id"]: each for each in self.state.oldest(collection)}
+        return list((known | self._puts.get(collection, {})).values())
 
     def put(self, collection: str, new: JsonObject) -> JsonObject:
         """Write an object and return it."""

@@ -26,6 +26,7 @@ RESOURCES: dict[str, type[StripeObject]] = {
     "payment_intent": stripe.PaymentIntent,
     "payment_method": stripe.PaymentMethod,
     "payout": stripe.Payout,
+    "radar.early_fraud_warning": stripe.radar.EarlyFraudWarning,
     "refund": stripe.Refund,
     "webhook_endpoint": stripe.WebhookEndpoint,
 }

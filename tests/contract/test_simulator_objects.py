@@ -106,12 +106,15 @@ def play(recorder: Recorder) -> None:
         "refunds",
         "disputes",
         "payouts",
+        "radar/early_fraud_warnings",
         "events",
         "webhook_endpoints",
     ):
         listed = ask("GET", noun, limit=100)
         ask("GET", f"{noun}/{listed['data'][0]['id']}")
-    ask("GET", "events", type="customer.*", limit=10)  # older than the hundred newest
+    newest = ask("GET", "events", limit=100)["data"]
+    ask("GET", "events", limit=100, starting_after=newest[-1]["id"])
+    ask("GET", "events", type="customer.*", limit=10)
     ask("DELETE", f"webhook_endpoints/{ask('GET', 'webhook_endpoints')['data'][0]['id']}")
 
 
@@ -165,11 +168,29 @@ def play_refunds(recorder: Recorder, intent: Any) -> None:
 def play_disputes(recorder: Recorder) -> None:
     control = recorder.simulator.control
     for outcome in ("won", "lost"):
-        recorder.intent("pm_card_createDispute")
-        dispute = recorder.ask("GET", "disputes", limit=1)["data"][0]
-        assert control("POST", "disputes/close", {"dispute": dispute["id"], "outcome": outcome})["status"] == outcome
-        for balance in recorder.ask("GET", f"disputes/{dispute['id']}")["balance_transactions"]:
+        dispute = play_dispute(recorder, "pm_card_createDispute", "She came.")
+        assert control("POST", "disputes/close", {"dispute": dispute, "outcome": outcome})["status"] == outcome
+        for balance in recorder.ask("GET", f"disputes/{dispute}")["balance_transactions"]:
             recorder.ask("GET", f"balance_transactions/{balance['id']}")
+    recorder.ask("POST", f"disputes/{play_dispute(recorder, 'pm_card_createDisputeProductNotReceived')}/close")
+    play_dispute(recorder, "pm_card_createDisputeInquiry", "escalate_inquiry_evidence")
+    play_dispute(recorder, "pm_card_createDisputeInquiry", "losing_evidence")
+    prevented = play_dispute(recorder, "pm_card_createDisputeInquiry", "She came.")
+    control("POST", "disputes/close", {"dispute": prevented, "outcome": "prevented"})
+    warned = recorder.intent("pm_card_createIssuerFraudRecord")
+    recorder.ask("GET", "radar/early_fraud_warnings", payment_intent=warned["id"])
+    recorder.ask("POST", "refunds", payment_intent=warned["id"], reason="fraudulent")
+
+
+def play_dispute(recorder: Recorder, card: str, evidence: str | None = None) -> str:
+    """Let a card's bank dispute a payment, perhaps send evidence, and return the dispute's id."""
+    recorder.intent(card)
+    found: str = recorder.ask("GET", "disputes", limit=1)["data"][0]["id"]
+    if evidence is not None:
+        recorder.ask("POST", f"disputes/{found}", submit="false", **{"evidence[customer_name]": "Ada"})
+        recorder.ask("POST", f"disputes/{found}", **{"evidence[uncategorized_text]": evidence})
+        recorder.ask("GET", f"disputes/{found}")
+    return found
 
 
 def play_payouts(recorder: Recorder) -> None:
@@ -239,6 +260,9 @@ def test_every_kind_of_object_and_status_was_compared(recorder: Recorder) -> Non
     statuses = "canceled processing requires_action requires_capture requires_confirmation requires_payment_method"
     assert seen >= {f"payment_intent/{each}" for each in (*statuses.split(), "succeeded")}
     assert seen >= {"charge/failed", "charge/succeeded"}
+    inquiries = "warning_needs_response warning_under_review warning_closed prevented"
+    chargebacks = "needs_response under_review won lost"
+    assert seen >= {f"dispute/{each}" for each in f"{inquiries} {chargebacks}".split()}
 
 
 def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Recorder) -> None:
@@ -249,6 +273,7 @@ def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Rec
         "charge.dispute.created",
         "charge.dispute.funds_reinstated",
         "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
         "charge.failed",
         "charge.refunded",
         "charge.succeeded",
@@ -263,6 +288,8 @@ def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Rec
         "payment_intent.succeeded",
         "payout.failed",
         "payout.paid",
+        "radar.early_fraud_warning.created",
+        "radar.early_fraud_warning.updated",
         "refund.created",
     }
 
