@@ -17,6 +17,7 @@ from tests.servers import (  # noqa: F401 - fixtures, found by name
     owned_valkey,
     redis_prefix,
     redis_url,
+    shelf,
 )
 
 # Properties are about what holds, not about how fast a loaded machine shows it: a time limit on each example would fail

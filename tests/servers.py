@@ -18,6 +18,7 @@ import sqlalchemy
 
 from sandbox.servers import BinaryMissingError, Postgres, Valkey, with_postgres, with_valkey
 from tests.databases import database
+from tests.shelf import Shelf
 
 REDIS_VARIABLE = "TOLLGATE_TEST_REDIS_URL"
 DATABASE_VARIABLE = "TOLLGATE_TEST_DATABASE_URL"
@@ -80,10 +81,18 @@ def migrated_template(database_server_url: str) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def shelf(database_server_url: str, migrated_template: str) -> Iterator[Shelf]:
+    """From which `database_url` is lent."""
+    opened = Shelf(database_server_url, migrated_template)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def database_url(database_server_url: str, migrated_template: str) -> Iterator[str]:
-    """A migrated, empty database for this test alone."""
-    with database(database_server_url, migrated_template) as url:
+def database_url(shelf: Shelf) -> Iterator[str]:
+    """A migrated, empty database, for this test alone until it ends."""
+    with shelf.lend() as url:
         yield url
 
 

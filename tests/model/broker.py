@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Message:
     """One Celery message: a hint at jobs of one kind."""
 
@@ -21,7 +22,11 @@ class Message:
 
 
 class Broker:
-    """Stands in for the Celery application of a dispatcher."""
+    """Stands in for the Celery application of a dispatcher.
+
+    The bag is kept in order: `UPDATE … RETURNING` tells rows as they happen to lie in the table, and the same seed must
+    be the same run.
+    """
 
     def __init__(self) -> None:
         self.bag: list[Message] = []
@@ -38,7 +43,7 @@ class Broker:
         """Take a message."""
         if self.away:
             raise OperationalError
-        self.bag.append(Message(name, tuple(args[0]), queue))
+        insort(self.bag, Message(name, tuple(sorted(args[0])), queue))
 
     @contextmanager
     def connection_for_write(self) -> Iterator[Broker]:

@@ -52,8 +52,10 @@ class Bug:
 _WAY = {"post": 2, "take new": 4, "deliver": 8, "advance": 2, "run": 8}
 # A doubt that is looked into again and again.
 _AGAIN = {"post": 2, "take new": 4, "deliver": 8, "run": 14, "jump": 6, "publish": 6, "republish": 2}
+# And for so long that Stripe forgets.
+_FORGOTTEN = {"post": 2, "take new": 4, "deliver": 8, "run": 14, "jump": 3, "publish": 6}
 # Several workers at one job, each falling asleep or dying wherever it likes.
-_OVERTAKING = {"post": 3, "take new": 4, "deliver": 8, "run": 8, "stall": 8, "wake": 4, "jump": 4, "publish": 3}
+_OVERTAKING = {"post": 2, "take new": 3, "deliver": 8, "run": 6, "stall": 9, "wake": 4, "jump": 4, "publish": 4}
 _DYING = {**_WAY, "stall": 8, "kill": 6, "jump": 4, "rescue": 4}
 
 BUGS = {
@@ -113,7 +115,7 @@ BUGS = {
     ),
     "Stripe is asked again after it has forgotten the key": Bug(
         resend_always,
-        Focus(_AGAIN, payments=4, variants=1, faults=("broken",) * 6, jumps=(25 * HOURS,), only=True),
+        Focus(_FORGOTTEN, payments=4, variants=1, faults=("broken",) * 8, jumps=(25 * HOURS,), only=True),
         patient_payments,
     ),
     "a new generation does not wait": Bug(

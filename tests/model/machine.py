@@ -12,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model import promises, rest
 from tests.model.disasters import DISASTERS, NEW_BEGINNINGS, POSSIBLE
-from tests.model.fake_stripe import FAULTS
 from tests.model.focus import OPTIONAL, Focus, Tally
 from tests.model.processes import CHORES, WORKERS
 from tests.model.puppet import Puppet
@@ -22,10 +21,11 @@ from tests.model.world import World
 REPEATED = 4  # of so many deliveries one leaves the message in the queue
 INSTEAD = ("advance", "deliver", "take new")  # of what can't be done: the first of these that can,
 IDLE = ("post", "jump", "publish", "rescue", "republish", "take left")  # or one of these while there is nothing to do
-UNSPOILT = len(FAULTS)  # chooses no fault
+NUMBERS = 12  # a choice is one of so many
+UNSPOILT = NUMBERS  # chooses no fault, however many a focus has
 STALLS = 6  # after as many stops, at the most, a process stands still that is to stall
 # Two numbers of twelve, drawn as one, which costs half.
-CHOICES = list(product(range(12), repeat=2))
+CHOICES = list(product(range(NUMBERS), repeat=2))
 
 
 class Machine(RuleBasedStateMachine):

@@ -16,7 +16,7 @@ from tasks import intake, upkeep
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
 from workers.jobs import attempt
-from workers.services import payments
+from workers.services import payment_intents, payments
 
 HOURS = 3600.0
 SOUND_INTEND = attempt.Attempt.intend
@@ -63,7 +63,7 @@ def never_republish() -> AbstractContextManager[Any]:
 
 def intend_late() -> AbstractContextManager[Any]:
     """Write the intent when Stripe has answered."""
-    ask = payments._ask
+    ask = payment_intents.ask
 
     def asking(one: attempt.Attempt, *arguments: Any, generation: int) -> Any:
         answer = ask(one, *arguments, generation=generation)
@@ -72,20 +72,21 @@ def intend_late() -> AbstractContextManager[Any]:
         return answer
 
     stack = ExitStack()
-    stack.enter_context(patch.object(payments, "_ask", asking))
+    for module in (payments, payment_intents):
+        stack.enter_context(patch.object(module, "ask", asking))
     stack.enter_context(patch.object(attempt.Attempt, "intend", lambda *_args, **_options: None))
     return stack
 
 
 def resend_always() -> AbstractContextManager[Any]:
     """Forget the 23 hours: every intent looks as young as its attempt."""
-    ask_again = payments._ask_again
+    ask_again = payments.ask_again
 
     def asking(one: attempt.Attempt, *arguments: Any) -> Any:
         one.job = replace(one.job, intent_age=0.0)
         return ask_again(one, *arguments)
 
-    return patch.object(payments, "_ask_again", asking)
+    return patch.object(payments, "ask_again", asking)
 
 
 def patient_payments() -> AbstractContextManager[Any]:
@@ -95,18 +96,18 @@ def patient_payments() -> AbstractContextManager[Any]:
 
 def hasty_generation() -> AbstractContextManager[Any]:
     """Forget the two minutes."""
-    ask_again = payments._ask_again
+    ask_again = payments.ask_again
 
     def asking(one: attempt.Attempt, *arguments: Any) -> Any:
         one.job = replace(one.job, failure_age=600.0)
         return ask_again(one, *arguments)
 
-    return patch.object(payments, "_ask_again", asking)
+    return patch.object(payments, "ask_again", asking)
 
 
 def never_look() -> AbstractContextManager[Any]:
     """Take it that Stripe has nothing."""
-    return patch.object(payments, "_look", lambda *_: None)
+    return patch.object(payments, "look", lambda *_: None)
 
 
 def checking_is_failure() -> AbstractContextManager[Any]:
