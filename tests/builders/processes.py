@@ -14,7 +14,7 @@ from typing import IO
 
 from config.keyring import Keyring
 from tests.builders.ingress import MACS, PRIVATE, VIEWS
-from tests.builders.worker import DERIVATION_KEY, ENCRYPTION
+from tests.builders.worker import DERIVATION_KEY, ENCRYPTION, IDENTITY_KEY
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 20.0
@@ -61,6 +61,7 @@ def environment(database_url: str, redis_url: str, prefix: str, stripe_url: str,
         "TOLLGATE_JOURNAL_PRIVATE_KEYS": written(PRIVATE),
         "TOLLGATE_VIEW_KEYS": written(VIEWS),
         "TOLLGATE_ENCRYPTION_KEYS": written(ENCRYPTION),
+        "TOLLGATE_IDENTITY_KEY": base64.b64encode(IDENTITY_KEY).decode(),
         "TOLLGATE_DERIVATION_KEY": base64.b64encode(DERIVATION_KEY).decode(),
         **changes,
     }
