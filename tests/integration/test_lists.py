@@ -101,6 +101,16 @@ def test_a_payment_lists_its_refunds(house: House) -> None:
     assert entries(house, ListKey(CLIENT, PAYMENT, payment)) == ["ref_2", "ref_1"]
 
 
+def test_another_client_lists_no_refunds_of_a_payment_whose_id_it_has_come_by(house: House) -> None:
+    house.add_client("another")
+    payment = made(house)
+    refunded(house, payment, "ref_" + "a" * 26)
+    for client, there in (("another", 0), (CLIENT, 1)):
+        key = ListKey(client, PAYMENT, payment)
+        asked_for_list(house, key)
+        assert len(entries(house, key)) == there
+
+
 def refunded(house: House, payment: str, name: str) -> None:
     house.sql(
         "INSERT INTO refunds (id, client_id, payment_id, amount, currency, status)"
