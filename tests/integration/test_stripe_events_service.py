@@ -482,6 +482,19 @@ def test_a_tie_within_one_second_is_fetched_once(house: House) -> None:
     assert final(house, known)[0] == "requires_action"
 
 
+def test_between_what_may_alternate_of_a_refund_the_clock_decides_and_within_one_second_a_fetch(house: House) -> None:
+    known = under_way(house)
+    deliver(house, event("payment_intent.succeeded", known.pi("succeeded"), 5))
+    told = ((7, "pending", "pending"), (9, "requires_action", "requires_action"), (8, "pending", "requires_action"))
+    for at, status, then in told:
+        deliver(house, event("refund.updated", refund(known.intent, 1000, status), at))
+        assert house.one("SELECT status FROM refunds")["status"] == then
+    assert house.payment(known.id)["dirty"] is False
+    deliver(house, event("refund.updated", refund(known.intent, 1000, "pending"), 9))
+    assert house.one("SELECT status FROM refunds")["status"] == "requires_action"
+    assert house.payment(known.id)["dirty"] is True
+
+
 def test_a_plain_payment_needs_no_fetch_when_its_own_event_comes_soon_after_its_charges(house: House) -> None:
     known = under_way(house)
     bodies, truth = paid_at_once(known)
