@@ -10,6 +10,9 @@ SECRET_KEY: Final = "sk_test_simulator"  # noqa: S105  # a made-up key that is p
 PUBLISHABLE_KEY: Final = "pk_test_simulator"
 
 STATEMENT_DESCRIPTOR: Final = "SIMULATED TRAINING CO"
+ACCOUNT_NAME: Final = "Simulated Training Co"
+ACCOUNT_COUNTRY: Final = "GB"
+ACCOUNT_CURRENCY: Final = "gbp"
 
 JsonObject = dict[str, Any]
 """A JSON object as Stripe sends it. Objects in the state are shared and never changed in place."""

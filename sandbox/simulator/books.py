@@ -1,11 +1,27 @@
 """The account's money facts, for holding another system's books against them."""
 
+from collections import Counter
 from typing import Final
 
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.state import State
 
 OPERATION: Final = "tollgate_operation"  # the metadata key under which a caller notes what it was doing
+
+INVOICE: Final = (
+    "number",
+    "customer",
+    "status",
+    "currency",
+    "total",
+    "amount_due",
+    "amount_paid",
+    "amount_paid_off_stripe",
+    "amount_overpaid",
+    "amount_remaining",
+    "due_date",
+)
+PAYMENT: Final = ("amount_paid", "is_default", "status")
 
 
 def money_facts(state: State) -> JsonObject:
@@ -28,6 +44,7 @@ def money_facts(state: State) -> JsonObject:
         ],
         "disputes": [_dispute(state, each) for each in state.oldest("disputes")],
         "early_fraud_warnings": list(state.oldest("early_fraud_warnings")),
+        "invoices": _invoices(state),
         "payouts": [_facts(state, each, "amount", "currency", "status") for each in state.oldest("payouts")],
         "balance_transactions": [_balance(each) for each in state.oldest("balance_transactions")],
         "totals": _totals(charges),
@@ -38,6 +55,42 @@ def _facts(state: State, source: JsonObject, *names: str) -> JsonObject:
     origin = state.get("origins", source["id"]) or {}
     facts = {name: source[name] for name in ("id", "created", *names)}
     return facts | {"idempotency_key": origin.get("idempotency_key"), "metadata": source["metadata"]}
+
+
+def _invoices(state: State) -> list[JsonObject]:
+    """Return the facts of every invoice; one is ``doubled`` if its operation has made another, a draft included."""
+    found = list(state.oldest("invoices"))
+    made = Counter(each["metadata"].get(OPERATION) for each in found)
+    facts = []
+    for invoice in found:
+        operation = invoice["metadata"].get(OPERATION)
+        facts.append(
+            _facts(state, invoice, *INVOICE)
+            | {
+                "operation": operation,
+                "doubled": operation is not None and made[operation] > 1,
+                "payments": _payments(state, invoice["id"]),
+            }
+        )
+    return facts
+
+
+def _payments(state: State, invoice: str) -> list[JsonObject]:
+    held = state.get("payments_of_invoices", invoice) or {"payments": []}
+    return [_payment(state, each) for each in reversed(held["payments"])]
+
+
+def _payment(state: State, name: str) -> JsonObject:
+    payment = state.get("invoice_payments", name) or {}
+    intent = state.get("payment_intents", payment["payment"]["payment_intent"]) or {}
+    made = {"payment_intent": intent["id"], "charge": intent["latest_charge"]}
+    return {"id": name, **made, **{each: payment[each] for each in PAYMENT}}
+
+
+def _paid_invoice(state: State, intent: str | None) -> str | None:
+    """Return the invoice that an intent stands for, if it does: Stripe makes such intents by itself."""
+    link = state.get("intent_invoices", intent) if intent is not None else None
+    return link["invoice"] if link is not None else None
 
 
 def _balance(transaction: JsonObject) -> JsonObject:
@@ -58,12 +111,20 @@ def _charge(state: State, charge: JsonObject) -> JsonObject:
     released = charge["amount"] - charge["amount_captured"] if charge["captured"] else charge["amount_refunded"]
     given_back = charge["amount_refunded"] - released
     net = charge["amount_captured"] - given_back
-    return facts | {"refunded_after_capture": given_back, "net": net, "operation": charge["metadata"].get(OPERATION)}
+    return facts | {
+        "refunded_after_capture": given_back,
+        "net": net,
+        "operation": charge["metadata"].get(OPERATION),
+        "invoice": _paid_invoice(state, charge["payment_intent"]),
+    }
 
 
 def _intent(state: State, intent: JsonObject) -> JsonObject:
     names = ("amount", "amount_received", "amount_capturable", "currency", "status", "customer", "latest_charge")
-    return _facts(state, intent, *names) | {"operation": intent["metadata"].get(OPERATION)}
+    return _facts(state, intent, *names) | {
+        "operation": intent["metadata"].get(OPERATION),
+        "invoice": _paid_invoice(state, intent["id"]),
+    }
 
 
 def _totals(charges: list[JsonObject]) -> JsonObject:

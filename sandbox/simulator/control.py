@@ -15,6 +15,7 @@ POST disputes/escalate    ``{"dispute": "du_…"}``: the bank makes a chargeback
 POST disputes/close       ``{"dispute": "du_…", "outcome": "won"}``, or "lost"; of an inquiry
                           "warning_closed" or "prevented": the bank decides
 POST early_fraud_warnings ``{"charge": "ch_…", "fraud_type": "misc"}``: the bank warns of a charge
+POST invoices/pay         ``{"invoice": "in_…", "number": "4242424242424242"}``: its customer pays on the hosted page
 POST payouts              ``{"currency": "gbp"}`` pays the balance out to the bank
 POST payouts/fail         ``{"payout": "po_…"}``: the bank sends it back
 POST plant/charge         ``{"amount": 4200, "currency": "gbp", "metadata": {}}``: a charge that no event tells of
@@ -33,7 +34,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.simulator import charges, disputes, early_fraud_warnings, faults, payouts, planting, webhook_endpoints
+from sandbox.simulator import (
+    charges,
+    disputes,
+    early_fraud_warnings,
+    faults,
+    hosted_invoices,
+    invoices,
+    payouts,
+    planting,
+    webhook_endpoints,
+)
 from sandbox.simulator.account import API_VERSION, JsonObject
 from sandbox.simulator.books import money_facts
 from sandbox.simulator.deliveries import MILLISECONDS, Deliveries, Settings
@@ -51,6 +62,8 @@ SHOWN: Final = (
     "disputes",
     "early_fraud_warnings",
     "payouts",
+    "invoices",
+    "invoice_payments",
     "events",
     "deliveries",
     "webhook_endpoints",
@@ -163,6 +176,14 @@ def _close_dispute(control: Control, given: Any) -> JsonObject:
     return _changed(control, lambda change: disputes.close(change, given["dispute"], given["outcome"]))
 
 
+def _pay_invoice(control: Control, given: Any) -> JsonObject:
+    def work(change: Change) -> JsonObject:
+        invoice = invoices.retrieve(change, given["invoice"])
+        return hosted_invoices.pay(change, invoice, given["number"])
+
+    return _changed(control, work)
+
+
 def _pay_out(control: Control, given: Any) -> JsonObject:
     return _changed(control, lambda change: payouts.pay_out(change, given["currency"]))
 
@@ -254,6 +275,7 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("POST", "disputes/escalate"): _escalate_dispute,
     ("POST", "disputes/close"): _close_dispute,
     ("POST", "early_fraud_warnings"): _warn,
+    ("POST", "invoices/pay"): _pay_invoice,
     ("POST", "payouts"): _pay_out,
     ("POST", "payouts/fail"): _fail_payout,
     ("POST", "plant/charge"): _plant_charge,

@@ -121,6 +121,21 @@ def index(change: Change, values: dict[str, Any]) -> JsonObject:
     return page(change.state, "customers", values, matches, url="/v1/customers", noun="customer")
 
 
+def add_balance(change: Change, customer: str, amount: int) -> None:
+    """Let a customer owe so many minor units more at their next invoice; less than nothing is a credit."""
+    before = find(change, customer, param="customer")
+    after = change.put("customers", before | {"balance": before["balance"] + amount})
+    emit(change, "customer.updated", after, before)
+
+
+def next_invoice_number(change: Change, customer: str) -> str:
+    """Take the next number of a customer's invoices, such as ``AB12CD34-0001``; none is left out or used twice."""
+    before = find(change, customer, param="customer")
+    taken = before["next_invoice_sequence"]
+    change.put("customers", before | {"next_invoice_sequence": taken + 1})
+    return f"{before['invoice_prefix']}-{taken:04d}"
+
+
 def _written(current: JsonObject, values: dict[str, Any]) -> JsonObject:
     changes = {name: value for name, value in values.items() if name not in {"expand", "metadata"}}
     if changes.get("address"):

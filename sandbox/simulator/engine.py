@@ -4,7 +4,7 @@ import json
 from threading import Lock
 from typing import Any, Final
 
-from sandbox.simulator import confirmation, disputes, refunds
+from sandbox.simulator import confirmation, disputes, invoice_payments, invoice_states, refunds
 from sandbox.simulator.clock import Clock
 from sandbox.simulator.faults import Faults
 from sandbox.simulator.idempotency import KeysInUse
@@ -53,6 +53,7 @@ class Engine:
         Raises:
             OSError: the disk refused; nothing has changed.
         """
+        invoice_payments.settle(change)
         if not change.is_empty():
             record = change.record()
             self.ledger.append(record, promised=promised)
@@ -72,6 +73,7 @@ class Engine:
             confirmation.finish_notices(change)
             refunds.finish(change)
             disputes.expire(change)
+            invoice_states.tell_overdue(change)
             position = self.commit(change)
         self.ledger.wait(position)
         return change

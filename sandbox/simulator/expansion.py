@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from sandbox.simulator import invoice_payments
 from sandbox.simulator.account import JsonObject
 from sandbox.simulator.errors import invalid
 from sandbox.simulator.state import Change
@@ -14,6 +15,8 @@ EXPANDABLE: Final = {
     "balance_transaction": "balance_transactions",
     "charge": "charges",
     "customer": "customers",
+    "default_payment_method": "payment_methods",
+    "invoice": "invoices",
     "latest_charge": "charges",
     "payment_intent": "payment_intents",
     "payment_method": "payment_methods",
@@ -44,6 +47,11 @@ def _expand(change: Change, target: JsonObject, parts: Sequence[str], path: str)
         return target | {"data": [_expand(change, each, rest, path) if rest else each for each in target["data"]]}
     if target.get("object") == "charge" and name == "refunds":
         return target | {"refunds": _refunds(change, target["id"])}
+    if target.get("object") == "invoice" and name == "payments":
+        payments = _payments(change, target["id"])
+        return target | {"payments": _expand(change, payments, rest, path) if rest else payments}
+    if rest and name not in EXPANDABLE and isinstance(target.get(name), dict):
+        return target | {name: _expand(change, target[name], rest, path)}
     collection = SOURCES.get(str(target.get(name)).partition("_")[0]) if name == "source" else EXPANDABLE.get(name)
     if name not in target or (collection is None and target[name] is not None):
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
@@ -54,6 +62,12 @@ def _expand(change: Change, target: JsonObject, parts: Sequence[str], path: str)
     if known is None:
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     return target | {name: _expand(change, known, rest, path) if rest else known}
+
+
+def _payments(change: Change, invoice: str) -> JsonObject:
+    data = invoice_payments.of_invoice(change, invoice)
+    url = f"/v1/invoice_payments?invoice={invoice}"
+    return {"object": "list", "data": data, "has_more": False, "url": url}
 
 
 def _refunds(change: Change, charge: str) -> JsonObject:

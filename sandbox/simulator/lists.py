@@ -1,6 +1,6 @@
 """Lists: cursors, limits and creation times (https://docs.stripe.com/api/pagination)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import dropwhile, islice
 from typing import Any, Final
 
@@ -47,17 +47,38 @@ def page(
     Raises:
         ApiError: a cursor names no object, or both cursors were given.
     """
+    cursor, backwards = _cursor(values, lambda name: state.get(collection, name) is not None, noun)
+    walk = state.oldest(collection) if backwards else state.newest(collection)
+    found = _matching(_beyond(walk, cursor), values.get("created") or {}, matches)
+    return _cut(found, values, backwards=backwards, url=url)
+
+
+def page_of(rows: Sequence[JsonObject], values: dict[str, Any], *, url: str, noun: str) -> JsonObject:
+    """Return one page of what an object holds, in its own order.
+
+    Raises:
+        ApiError: a cursor names none of them, or both cursors were given.
+    """
+    cursor, backwards = _cursor(values, lambda name: any(each["id"] == name for each in rows), noun)
+    walk = reversed(rows) if backwards else iter(rows)
+    return _cut(_beyond(walk, cursor), values, backwards=backwards, url=url)
+
+
+def _cursor(values: dict[str, Any], is_known: Callable[[str], bool], noun: str) -> tuple[str | None, bool]:
     after, before = values.get("starting_after"), values.get("ending_before")
     if after and before:
         raise invalid("You can only specify one of starting_after or ending_before.", param="starting_after")
     cursor = after or before
-    if cursor and state.get(collection, cursor) is None:
+    if cursor and not is_known(cursor):
         raise missing_resource(noun, cursor, param="starting_after" if after else "ending_before")
+    return cursor, bool(before)
+
+
+def _cut(walk: Iterator[JsonObject], values: dict[str, Any], *, backwards: bool, url: str) -> JsonObject:
     limit = values.get("limit", DEFAULT_LIMIT)
-    walk = state.oldest(collection) if before else state.newest(collection)
-    found = list(islice(_matching(_beyond(walk, cursor), values.get("created") or {}, matches), limit + 1))
+    found = list(islice(walk, limit + 1))
     data = found[:limit]
-    if before:
+    if backwards:
         data.reverse()
     return {"object": "list", "data": data, "has_more": len(found) > limit, "url": url}
 
@@ -74,13 +95,14 @@ def _matching(
     walk: Iterator[JsonObject], bounds: dict[str, int], matches: Callable[[JsonObject], bool]
 ) -> Iterator[JsonObject]:
     for each in walk:
-        if bounds and not _within(each["created"], bounds):
+        if bounds and not within(each["created"], bounds):
             continue
         if matches(each):
             yield each
 
 
-def _within(moment: int, bounds: dict[str, int]) -> bool:
+def within(moment: int, bounds: dict[str, int]) -> bool:
+    """Tell whether a moment lies within bounds, both in seconds since 1970."""
     return (
         moment > bounds.get("gt", -1)
         and moment >= bounds.get("gte", 0)

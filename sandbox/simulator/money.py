@@ -48,6 +48,11 @@ def check_rounded(amount: int, code: str, *, param: str) -> None:
         raise invalid(f"Invalid amount: {amount} must be divisible by {CURRENCIES[code].step} in {code}", param=param)
 
 
+def is_too_small(amount: int, code: str) -> bool:
+    """Tell whether Stripe can't charge so few minor units."""
+    return amount < CURRENCIES[code].minimum
+
+
 def shown(amount: int, code: str) -> str:
     """Return an amount in minor units as people write it, such as £12.50."""
     symbol, decimals = SYMBOLS.get(code, ""), CURRENCIES[code].decimals

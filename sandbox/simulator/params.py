@@ -190,6 +190,15 @@ def listing(item: Reader) -> Reader:
     return reader
 
 
+def unsettable(reader: Reader) -> Reader:
+    """Read what an empty string unsets, as None."""
+
+    def read_or_unset(name: str, raw: Raw) -> Any:
+        return None if raw == "" else reader(name, raw)
+
+    return read_or_unset
+
+
 def metadata(name: str, raw: Raw) -> dict[str, str] | None:
     """Read metadata; None clears all of it, an empty value removes its key (https://docs.stripe.com/metadata)."""
     if isinstance(raw, str):

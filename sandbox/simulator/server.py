@@ -12,7 +12,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any, Final, cast
 
-from sandbox.simulator import authentications, control, exchange, shopper_access
+from sandbox.simulator import authentications, control, exchange, hosted_invoices, invoice_states, shopper_access
 from sandbox.simulator.clock import Clock
 from sandbox.simulator.control import Control
 from sandbox.simulator.deliveries import Deliveries
@@ -133,6 +133,8 @@ def _reply(server: SimulatorServer, request: Request) -> Reply:
         return Reply(control.answer(server.control, request))
     if request.path.startswith(authentications.PATH):
         return _authenticate(server, request)
+    if request.path.startswith(invoice_states.PAGES):
+        return _show_invoice(server, request)
     reply = exchange.answer(server.engine, request)
     server.deliveries.add(reply.change)
     return reply
@@ -146,8 +148,7 @@ def _authenticate(server: SimulatorServer, request: Request) -> Reply:
     try:
         with engine.lock:
             if request.method == "GET":
-                page = shopper_access.page(change, step)
-                return Reply(Response(200, page.encode(), content_type="text/html; charset=utf-8"))
+                return _html(shopper_access.page(change, step))
             outcome = decode(request.encoded_params).get("outcome", "")
             intent, return_url = shopper_access.finish(change, step, str(outcome))
             position = engine.commit(change)
@@ -160,3 +161,30 @@ def _authenticate(server: SimulatorServer, request: Request) -> Reply:
         return Reply(Response(200, body))
     joint = "&" if "?" in return_url else "?"
     return Reply(Response(303, body, {"Location": f"{return_url}{joint}payment_intent={intent['id']}"}))
+
+
+def _show_invoice(server: SimulatorServer, request: Request) -> Reply:
+    """Show the hosted page or the PDF of an invoice, or take its customer's card."""
+    engine = server.engine
+    change = engine.change(engine.identifiers.request())
+    try:
+        with engine.lock:
+            invoice, wanted = hosted_invoices.opened(change, request.path)
+            if wanted == "pdf":
+                document = hosted_invoices.document(change, invoice)
+                return Reply(Response(200, document, content_type="application/pdf"))
+            if request.method == "GET":
+                return _html(hosted_invoices.page(change, invoice))
+            number = decode(request.encoded_params).get("number", "")
+            paid = hosted_invoices.pay(change, invoice, str(number))
+            position = engine.commit(change)
+    except ApiError as error:
+        return Reply(Response(error.status, dumps(error.body(change.request_id or "")).encode()))
+    engine.ledger.wait(position)
+    server.deliveries.add(change)
+    headers = {"Location": paid["authentication_url"]} if paid["authentication_url"] else {}
+    return Reply(Response(303 if headers else 402 if paid["code"] else 200, dumps(paid).encode(), headers))
+
+
+def _html(page: str) -> Reply:
+    return Reply(Response(200, page.encode(), content_type="text/html; charset=utf-8"))

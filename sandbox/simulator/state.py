@@ -19,6 +19,10 @@ COLLECTIONS: Final = (
     "early_fraud_warnings",
     "payouts",
     "balance_transactions",
+    "invoices",
+    "invoice_items",
+    "invoice_payments",
+    "tax_rates",
     "events",
     "webhook_endpoints",
     # what only the simulator knows
@@ -28,6 +32,12 @@ COLLECTIONS: Final = (
     "card_fates",  # which test card a payment method is
     "payout_parts",  # of which payout a balance transaction is a part
     "refund_fates",  # a refund that is not over: what becomes of it, and when
+    "invoice_lines",  # all lines of an invoice, the newest first
+    "invoice_pages",  # the secret in the address of a hosted invoice page
+    "invoice_deadlines",  # an invoice that was not yet told to be overdue, and when it is
+    "payments_of_invoices",  # the invoice payments of an invoice, the newest first
+    "intent_invoices",  # the invoice payment that a PaymentIntent stands behind
+    "tax_rate_data",  # the tax rate that was made of such data
     "origins",  # the request that made an object
     "idempotency",  # the stored result of an idempotency key
     "clock",  # the offset of the movable clock

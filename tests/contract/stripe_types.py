@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -23,11 +24,16 @@ RESOURCES: dict[str, type[StripeObject]] = {
     "customer": stripe.Customer,
     "dispute": stripe.Dispute,
     "event": stripe.Event,
+    "invoice": stripe.Invoice,
+    "invoice_payment": stripe.InvoicePayment,
+    "invoiceitem": stripe.InvoiceItem,
+    "line_item": stripe.InvoiceLineItem,
     "payment_intent": stripe.PaymentIntent,
     "payment_method": stripe.PaymentMethod,
     "payout": stripe.Payout,
     "radar.early_fraud_warning": stripe.radar.EarlyFraudWarning,
     "refund": stripe.Refund,
+    "tax_rate": stripe.TaxRate,
     "webhook_endpoint": stripe.WebhookEndpoint,
 }
 
@@ -82,6 +88,9 @@ class Comparison:
             self.expect(value in arguments, value, f"one of {len(arguments)} literals", path)
         elif origin in {list, ListObject, UntypedStripeObject}:
             self.container(value, origin, arguments[0], path)
+        elif hint is Decimal:
+            # Stripe writes decimals as strings; stripe-python reads them.
+            self.expect(isinstance(value, str) and value.replace(".", "", 1).isdigit(), value, "a decimal", path)
         elif hint in {str, int, bool, float, type(None)}:
             self.expect(type(value) is hint, value, str(hint), path)
         elif isinstance(hint, type) and issubclass(hint, StripeObject):

@@ -18,7 +18,7 @@ from sandbox.simulator.account import API_VERSION, PUBLISHABLE_KEY
 from tests.builders.simulator import Simulator, running
 from tests.contract.stripe_types import RESOURCES, Comparison, annotations_of
 
-FEWEST_FIELDS = 10_000  # some 15,500 are compared; far fewer would mean that the walk skipped something
+FEWEST_FIELDS = 50_000  # some 75,000 are compared; far fewer would mean that the walk skipped something
 
 INTENT: dict[str, Any] = {
     "amount": 1500,
@@ -91,6 +91,7 @@ def play(recorder: Recorder) -> None:
     play_refunds(recorder, succeeded)
     play_disputes(recorder)
     play_payouts(recorder)
+    play_invoices(recorder, customer["id"])
     play_errors(recorder, succeeded)
     charge = succeeded["latest_charge"]
     ask("GET", f"charges/{charge}", **{"expand[]": "balance_transaction"})
@@ -107,14 +108,17 @@ def play(recorder: Recorder) -> None:
         "disputes",
         "payouts",
         "radar/early_fraud_warnings",
+        "invoices",
+        "invoice_payments",
+        "invoiceitems",
+        "tax_rates",
         "events",
         "webhook_endpoints",
     ):
-        listed = ask("GET", noun, limit=100)
-        ask("GET", f"{noun}/{listed['data'][0]['id']}")
-    newest = ask("GET", "events", limit=100)["data"]
-    ask("GET", "events", limit=100, starting_after=newest[-1]["id"])
-    ask("GET", "events", type="customer.*", limit=10)
+        ask("GET", f"{noun}/{ask('GET', noun, limit=100)['data'][0]['id']}")
+    listed = ask("GET", "events", limit=100)
+    while listed["has_more"]:  # the events are more than a page
+        listed = ask("GET", "events", limit=100, starting_after=listed["data"][-1]["id"])
     ask("DELETE", f"webhook_endpoints/{ask('GET', 'webhook_endpoints')['data'][0]['id']}")
 
 
@@ -207,6 +211,62 @@ def play_payouts(recorder: Recorder) -> None:
     ask("GET", f"balance_transactions/{paid['balance_transaction']}", **{"expand[]": "source"})
 
 
+def play_invoices(recorder: Recorder, customer: str) -> None:
+    ask, control = recorder.ask, recorder.simulator.control
+    rate = ask("POST", "tax_rates", display_name="VAT", percentage="20", inclusive="true", country="GB", tax_type="vat")
+    ask("POST", f"tax_rates/{rate['id']}", active="false")
+    ask("POST", "invoiceitems", customer=customer, amount=700, currency="gbp", description="Lunch")
+    paid = draft(recorder, customer, pending_invoice_items_behavior="include")
+    rates = {"tax_rates[]": rate["id"]}
+    ask("POST", "invoiceitems", customer=customer, invoice=paid["id"], amount=5, **rates)
+    ask("POST", f"invoices/{paid['id']}", **{"custom_fields[0][name]": "PO", "custom_fields[0][value]": "77"})
+    path = f"invoices/{paid['id']}"
+    ask("POST", f"{path}/finalize", auto_advance="false")
+    ask("POST", f"{path}/send")
+    assert control("POST", "invoices/pay", {"invoice": paid["id"], "number": "4000000000000002"})["code"]
+    assert control("POST", "invoices/pay", {"invoice": paid["id"], "number": "4242424242424242"})["status"] == "paid"
+    ask("GET", path, **{"expand[0]": "payments.data.payment.payment_intent", "expand[1]": "customer"})
+    for end in ("void", "mark_uncollectible"):
+        given_up = draft(recorder, customer)
+        ask("POST", f"invoices/{given_up['id']}/finalize")
+        ask("POST", f"invoices/{given_up['id']}/{end}")
+    ask("POST", f"invoices/{given_up['id']}/pay", paid_out_of_band="true")
+    ask("DELETE", f"invoices/{draft(recorder, customer)['id']}")
+    for amount in (12_000, 20_000):
+        other = draft(recorder, customer)
+        ask("POST", f"invoices/{other['id']}/finalize")
+        intent = recorder.intent("pm_card_visa", amount=amount, customer=customer)
+        ask("POST", f"invoices/{other['id']}/attach_payment", payment_intent=intent["id"])
+    late = draft(recorder, customer, days_until_due=0)
+    ask("POST", f"invoices/{late['id']}/finalize")
+    ask("GET", f"invoices/{late['id']}/lines")
+    listed = ask("GET", "invoice_payments", invoice=paid["id"])
+    ask("GET", f"invoice_payments/{listed['data'][0]['id']}", **{"expand[]": "invoice"})
+    empty = ask("POST", "invoices", customer=customer)
+    ask("POST", f"invoices/{empty['id']}/finalize")
+    ask("POST", f"invoices/{paid['id']}/add_lines", **{"lines[0][description]": "No price"})
+    for path in (f"{paid['id']}/void", "in_none/pay"):
+        ask("POST", f"invoices/{path}")
+
+
+def draft(recorder: Recorder, customer: str, **params: Any) -> Any:
+    asked: dict[str, Any] = {
+        "customer": customer,
+        "collection_method": "send_invoice",
+        "currency": "gbp",
+        "days_until_due": 30,
+    }
+    invoice = recorder.ask("POST", "invoices", **(asked | {"metadata[tollgate_operation]": "op"} | params))
+    line: dict[str, Any] = {"[price_data][currency]": "gbp", "[price_data][unit_amount]": 5000, "[quantity]": 3}
+    line |= {"[price_data][product_data][name]": "First aid at work", "[metadata][course]": "first-aid"}
+    tax: dict[str, Any] = {"[amount]": 3000, "[taxable_amount]": 15_000, "[taxability_reason]": "standard_rated"}
+    tax |= {"[tax_rate_data][display_name]": "VAT", "[tax_rate_data][percentage]": 20}
+    tax |= {"[tax_rate_data][inclusive]": "false", "[tax_rate_data][country]": "GB"}
+    lines: dict[str, Any] = {f"lines[0]{name}": value for name, value in line.items()}
+    lines |= {f"lines[0][tax_amounts][0]{name}": value for name, value in tax.items()}
+    return recorder.ask("POST", f"invoices/{invoice['id']}/add_lines", **lines)
+
+
 def play_errors(recorder: Recorder, intent: Any) -> None:
     ask = recorder.ask
     ask("GET", "payment_intents/pi_none")
@@ -263,6 +323,8 @@ def test_every_kind_of_object_and_status_was_compared(recorder: Recorder) -> Non
     inquiries = "warning_needs_response warning_under_review warning_closed prevented"
     chargebacks = "needs_response under_review won lost"
     assert seen >= {f"dispute/{each}" for each in f"{inquiries} {chargebacks}".split()}
+    assert seen >= {f"invoice/{each}" for each in ("draft", "open", "paid", "uncollectible", "void")}
+    assert seen >= {f"invoice_payment/{each}" for each in ("canceled", "open", "paid")}
 
 
 def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Recorder) -> None:
@@ -279,6 +341,20 @@ def test_every_type_of_event_that_tollgate_listens_to_was_compared(recorder: Rec
         "charge.succeeded",
         "charge.updated",
         "customer.created",
+        "invoice.created",
+        "invoice.deleted",
+        "invoice.finalized",
+        "invoice.marked_uncollectible",
+        "invoice.overdue",
+        "invoice.overpaid",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "invoice.payment_succeeded",
+        "invoice.sent",
+        "invoice.updated",
+        "invoice.voided",
+        "invoice_payment.paid",
+        "invoiceitem.created",
         "payment_intent.amount_capturable_updated",
         "payment_intent.canceled",
         "payment_intent.created",
