@@ -12,6 +12,7 @@ from typing import Any
 from config.settings import OperatorSettings
 from ops.key_store import add_key
 from tasks import upkeep
+from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
 from tests.builders.actors import Actors
 from tests.builders.entries import new_key
@@ -118,10 +119,10 @@ class Stage:
             project_api_keys(redis, keyspace, load_live_keys(session))
         self.house.sql(FORGET)
         self.house.runtime.stripe.close()
-        stripe = self.house.runtime.settings.stripe
-        self.house.runtime = dataclasses.replace(
-            self.house.runtime, stripe=StripeGateway(stripe, stripe_breaker(stripe))
-        )
+        settings = self.house.runtime.settings
+        breaker = stripe_breaker(settings.stripe)
+        gateway = StripeGateway(settings.stripe, breaker, system=system_id(settings.derivation_key))
+        self.house.runtime = dataclasses.replace(self.house.runtime, stripe=gateway)
         self.stripe.control("DELETE", "faults")
         self.website.heard.clear()
         self.time.reset()

@@ -112,7 +112,7 @@ class Ear:
 def heard_of(call: Callable[[StripeGateway], Any]) -> list[tuple[Any, Any, Any]]:
     """Return what stripe-python is given by one call of the gateway: method, parameters and options."""
     settings = worker_settings().stripe
-    gateway, heard = StripeGateway(settings, stripe_breaker(settings)), []
+    gateway, heard = StripeGateway(settings, stripe_breaker(settings), system="sys_1"), []
     gateway._stripe = Ear(gateway._stripe, heard)  # type: ignore[assignment]
     with contextlib.suppress(Heard, StripeError):
         call(gateway)

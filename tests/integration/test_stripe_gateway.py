@@ -42,7 +42,7 @@ def stripe_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 @contextmanager
 def gateway(stripe_api: Simulator, *, key: str = "sk_test_simulator") -> Iterator[StripeGateway]:
     settings = StripeSettings(key, stripe_api.url, 1.0, READ_TIMEOUT, FAILURES, RESET)
-    made = StripeGateway(settings, stripe_breaker(settings))
+    made = StripeGateway(settings, stripe_breaker(settings), system="sys_1")
     try:
         yield made
     finally:

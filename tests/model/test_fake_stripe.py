@@ -30,7 +30,7 @@ class Two:
     def __init__(self, simulator: Simulator) -> None:
         settings = worker_settings(stripe_url=simulator.url).stripe
         self.simulator = simulator
-        self.real = StripeGateway(settings, stripe_breaker(settings))
+        self.real = StripeGateway(settings, stripe_breaker(settings), system="sys_1")
         self.now = 1_800_000_000.0
         self.fake = FakeStripe(lambda: self.now)
         self.operation = f"pay_{secrets.token_hex(8)}/create/1"

@@ -84,7 +84,7 @@ class ListedIntent:
     created: datetime
 
 
-def movement(fields: Mapping[str, Any], system: str | None) -> BalanceMovement:
+def movement(fields: Mapping[str, Any], system: str) -> BalanceMovement:
     """Read a balance transaction, as the Tollgate of that name; raises ContractError if it is none."""
     require(fields, "balance_transaction")
     origin = fields.get("source")
@@ -101,7 +101,7 @@ def movement(fields: Mapping[str, Any], system: str | None) -> BalanceMovement:
     )
 
 
-def source(fields: Mapping[str, Any], system: str | None) -> Source:
+def source(fields: Mapping[str, Any], system: str) -> Source:
     """Read what moved the balance, as the Tollgate of that name; raises ContractError if that is no object."""
     return Source(
         id=text(fields, "id"),
@@ -116,7 +116,7 @@ def source(fields: Mapping[str, Any], system: str | None) -> Source:
     )
 
 
-def listed_intent(fields: Mapping[str, Any], system: str | None) -> ListedIntent:
+def listed_intent(fields: Mapping[str, Any], system: str) -> ListedIntent:
     """Read a PaymentIntent, as the Tollgate of that name; raises ContractError if the fields are not those of one."""
     require(fields, "payment_intent")
     return ListedIntent(
@@ -136,7 +136,7 @@ class BalanceListings:
     """
 
     _caller: Caller
-    _system: str | None
+    _system: str
     _stripe: V1Services
 
     def list_movements(

@@ -43,24 +43,24 @@ def same_but_for_generation(operation: str, other: object) -> bool:
     return mine is not None and theirs is not None and mine[:2] == theirs[:2]
 
 
-def marked(metadata: Mapping[str, str], operation: str, system: str | None) -> dict[str, str]:
-    """Return the metadata of an object that is to be made: by which operation, and of which Tollgate if that is known.
+def marked(metadata: Mapping[str, str], operation: str, system: str) -> dict[str, str]:
+    """Return the metadata of an object that is to be made: by which operation, and of which Tollgate.
 
     Args:
         metadata: what else stands there; what is ours to say wins.
         operation: as `operation_name` returns it.
         system: as `tasks.contracts.identity.system_id` returns it.
     """
-    return {**metadata, OPERATION_METADATA: operation} | ({} if system is None else {SYSTEM_METADATA: system})
+    return {**metadata, OPERATION_METADATA: operation, SYSTEM_METADATA: system}
 
 
-def own_operation(metadata: Mapping[str, object], system: str | None) -> str | None:
+def own_operation(metadata: Mapping[str, object], system: str) -> str | None:
     """Return the operation that has made an object, None if that was none of ours: another Tollgate's, or nobody's.
 
     What was made before objects said whose they are may be ours.
     """
     operation, of = metadata.get(OPERATION_METADATA), metadata.get(SYSTEM_METADATA)
-    is_anothers = isinstance(of, str) and system is not None and of != system
+    is_anothers = isinstance(of, str) and of != system
     return operation if isinstance(operation, str) and not is_anothers else None
 
 

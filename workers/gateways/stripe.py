@@ -65,7 +65,8 @@ class StripeGateway(Listings, BalanceListings):
     Args:
         settings: key, address and timeouts.
         breaker: guards every call.
-        system: written to whatever is made, so that this Tollgate's objects are told from another's.
+        system: written to whatever is made, so that this Tollgate's objects are told from another's. The same for all
+            processes of an installation, since what is asked again under a key must not differ.
         clock: seconds since 1970, for durations and for answers without a `Date`.
     """
 
@@ -74,7 +75,7 @@ class StripeGateway(Listings, BalanceListings):
         settings: StripeSettings,
         breaker: Breaker,
         *,
-        system: str | None = None,
+        system: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._system = system

@@ -401,7 +401,7 @@ def test_the_library_prints_nothing_even_when_its_own_debugging_is_switched_on()
             "from config.settings import StripeSettings\n"
             "from workers.gateways.stripe import StripeGateway, stripe_breaker\n"
             f"settings = StripeSettings('sk_test_1', {server.url!r}, 1.0, 1.0, 3, 15.0)\n"
-            "gateway = StripeGateway(settings, stripe_breaker(settings))\n"
+            "gateway = StripeGateway(settings, stripe_breaker(settings), system='sys_1')\n"
             "gateway.find_customer(email='jane@example.com', operation='cst_1/create/1')\n"
             "gateway.close()\n"
         )
