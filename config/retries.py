@@ -15,6 +15,11 @@ CREATE_PAYMENT_AGE: Final = 6 * HOUR
 CREATE_REFUND_AGE: Final = 72 * HOUR
 # An invoice is due in weeks, and nobody waits at a screen for it: a weekend's outage may pass.
 CREATE_INVOICE_AGE: Final = 72 * HOUR
+# What is done to an invoice is worth as much patience as making it, and what it is at Stripe stays worth knowing.
+CHANGE_INVOICE_AGE: Final = CREATE_INVOICE_AGE
+REFRESH_INVOICE_AGE: Final = CREATE_INVOICE_AGE
+# A look that could not be done for so long is made up by the next slot.
+REMIND_INVOICES_AGE: Final = HOUR
 # A hold lasts some seven days: capturing or releasing it is worth as much patience as Stripe may need.
 SETTLE_HOLD_AGE: Final = 72 * HOUR
 # As for a payment that is made: the shopper is gone.

@@ -38,7 +38,13 @@ HEAL: Final = Plan("events.heal", period=5 * MINUTE, made_up_within=5 * MINUTE)
 # Accountants think in days. A run begins where the last one ended, so that a day which was missed is not left out.
 RECONCILIATION: Final = Plan("reconciliation", period=DAY, made_up_within=DAY)
 
-PLANS: Final = (INVARIANTS, HEAL, RECONCILIATION)
+# Each invoice is looked at within the hour after its day: what follows is a matter of days.
+INVOICES: Final = Plan("invoices", period=60 * MINUTE, made_up_within=60 * MINUTE)
+# So many days after an invoice was due it is mailed again, each once: soon, since it may have been forgotten, then at
+# the pace at which one asks again politely.
+REMINDER_DAYS: Final = (1, 8, 22)
+
+PLANS: Final = (INVARIANTS, HEAL, RECONCILIATION, INVOICES)
 SLOTS_KEPT: Final = 30 * DAY  # for an operator who asks what was done last month
 
 

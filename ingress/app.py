@@ -11,6 +11,7 @@ from ingress.authentication import ApiKeys
 from ingress.door import Door
 from ingress.failures import answer_failures
 from ingress.health import health
+from ingress.invoices import invoices
 from ingress.jobs import jobs
 from ingress.lists import lists
 from ingress.outlook import Outlook
@@ -58,6 +59,7 @@ def create_app(
         payments(door),
         payment_operations(door),
         refunds(door),
+        invoices(door),
         lists(door),
         jobs(door),
         webhooks(door),

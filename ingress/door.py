@@ -1,7 +1,7 @@
 """What every route works with, handed in from outside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from config.keyspace import Keyspace
@@ -9,12 +9,13 @@ from config.settings import IngressSettings
 from ingress.authentication import ApiKeys
 from ingress.outlook import Outlook
 from ingress.redis_gate import RedisGate
+from ingress.view_counts import ViewCounts
 from ingress.waiting import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Settings, Redis, and the time (`clock` in seconds since 1970, UTC)."""
+    """Settings, Redis, the time (`clock` in seconds since 1970, UTC), and how many reads found their views."""
 
     settings: IngressSettings
     gate: RedisGate
@@ -22,6 +23,7 @@ class Door:
     waiting: WaitingRoom
     outlook: Outlook
     clock: Callable[[], float]
+    counts: ViewCounts = field(default_factory=ViewCounts)
 
     @property
     def keyspace(self) -> Keyspace:

@@ -1,4 +1,4 @@
-"""Lists: payments by booking or customer at GET /v1/payments, refunds at GET /v1/payments/{id}/refunds."""
+"""Lists: payments and invoices by booking or customer at GET /v1/payments and /v1/invoices, refunds of a payment."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,20 @@ from ingress.reads import find
 from ingress.views import read_list, read_several
 from tasks.contracts import representations
 from tasks.contracts.api_keys import ApiKeyRecord
-from tasks.contracts.lists import BOOKING, CUSTOMER, LONGEST, PAYMENT, ListKey
+from tasks.contracts.lists import (
+    BOOKING,
+    CUSTOMER,
+    INVOICES_OF_BOOKING,
+    INVOICES_OF_CUSTOMER,
+    LONGEST,
+    PAYMENT,
+    ListKey,
+)
 from tasks.contracts.shows import ShowViews
-from tasks.contracts.views import PaymentView, RefundView
+from tasks.contracts.views import InvoiceView, PaymentView, RefundView
 
 DEFAULT_LIMIT = 20
-V = TypeVar("V", PaymentView, RefundView)
+V = TypeVar("V", PaymentView, RefundView, InvoiceView)
 T = TypeVar("T")
 
 
@@ -44,15 +52,15 @@ class PageSchema(StrictSchema):
     cursor = Text(1, 512)
 
 
-class PaymentsQuerySchema(PageSchema):
-    """Which payments."""
+class OfSomebodySchema(PageSchema):
+    """Of which booking or customer."""
 
     booking_reference = Text(1, MAXIMUM_BOOKING, pattern=BOOKING_PATTERN, allowed=BOOKING_IN_WORDS)
     customer_email = Email()
 
 
 PAGE = PageSchema()
-PAYMENTS_QUERY = PaymentsQuerySchema()
+OF_SOMEBODY = OfSomebodySchema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,16 @@ def lists(door: Door) -> Blueprint:
     @routes.get("/v1/payments")
     def list_payments() -> Response:
         client = door.api_keys.authenticate(request)
-        asked = _query(PAYMENTS_QUERY)
-        return _answer(read_page(door, client, _which(client, asked), PaymentView, asked), representations.payment)
+        asked = _query(OF_SOMEBODY)
+        key = _which(client, asked, BOOKING, CUSTOMER)
+        return _answer(read_page(door, client, key, PaymentView, asked), representations.payment)
+
+    @routes.get("/v1/invoices")
+    def list_invoices() -> Response:
+        client = door.api_keys.authenticate(request)
+        asked = _query(OF_SOMEBODY)
+        key = _which(client, asked, INVOICES_OF_BOOKING, INVOICES_OF_CUSTOMER)
+        return _answer(read_page(door, client, key, InvoiceView, asked), representations.invoice)
 
     @routes.get("/v1/payments/<payment_id>/refunds")
     def list_refunds(payment_id: str) -> Response:
@@ -135,13 +151,13 @@ def _query(schema: StrictSchema) -> dict[str, Any]:
     return asked
 
 
-def _which(client: ApiKeyRecord, asked: Mapping[str, Any]) -> ListKey:
+def _which(client: ApiKeyRecord, asked: Mapping[str, Any], by_booking: str, by_customer: str) -> ListKey:
     booking, email = asked.get("booking_reference"), asked.get("customer_email")
     if (booking is None) == (email is None):
         raise ProblemError("query_invalid", "Give either booking_reference or customer_email.")
     if booking is not None:
-        return ListKey(client.client_id, BOOKING, booking)
-    return ListKey(client.client_id, CUSTOMER, str(email).casefold())
+        return ListKey(client.client_id, by_booking, booking)
+    return ListKey(client.client_id, by_customer, str(email).casefold())
 
 
 def _answer(page: Page[V], write: Callable[[V], dict[str, Any]]) -> Response:

@@ -48,7 +48,9 @@ def found(door: Door, client: ApiKeyRecord, wanted: ShowViews, read: Callable[[]
         RedisAwayError: if Redis does not answer.
     """
     latest = _Latest(read)
-    if latest.read():
+    hit = latest.read()
+    door.counts.note(wanted.noun or wanted.subject_id.partition("_")[0], hit=hit)
+    if hit:
         return latest.get()
     door.outlook.look()
     away = [part for part in ("dispatcher", "database") if door.outlook.parts()[part] == "away"]

@@ -7,10 +7,11 @@ from apispec import APISpec
 from marshmallow import fields, validate
 
 from ingress import schemas
-from ingress.schemas import PAYMENT_STATUSES, REFUND_STATUSES, Answer
+from ingress.schemas import INVOICE_STATUSES, PAYMENT_STATUSES, REFUND_STATUSES, Answer
 
 PAYMENT_TYPES = (*(f"payment.{status}" for status in PAYMENT_STATUSES), "payment.duplicate", "payment.late")
 REFUND_TYPES = tuple(f"refund.{status}" for status in REFUND_STATUSES)
+INVOICE_TYPES = tuple(f"invoice.{status}" for status in INVOICE_STATUSES)
 HEADERS = {
     "webhook-id": "The message's id, the same whenever it is sent again",
     "webhook-timestamp": "When it was sent, in seconds since 1970",
@@ -55,11 +56,34 @@ class RefundNotificationSchema(Answer):
     data = fields.Nested(schemas.RefundSchema, required=True)
 
 
+class NotifiedInvoiceSchema(schemas.InvoiceShownSchema):
+    """An invoice as it stood when the notification was left; without what tells who is invoiced, and what for."""
+
+    class Meta(schemas.InvoiceShownSchema.Meta):
+        """Leaves out what is read with an API key alone."""
+
+        exclude = ("hosted_invoice_url", "invoice_pdf", "lines", "purchase_order")
+
+
+class InvoiceNotificationSchema(Answer):
+    """What became of an invoice."""
+
+    type = fields.String(
+        required=True,
+        validate=validate.OneOf(INVOICE_TYPES),
+        metadata={"description": "`invoice.` and its new status"},
+    )
+    timestamp = fields.String(required=True, metadata={"description": "When it happened", "format": "date-time"})
+    data = fields.Nested(NotifiedInvoiceSchema, required=True)
+
+
 def webhooks(spec: APISpec) -> Mapping[str, Any]:
     """Return the document's `webhooks`, and put their schemas among its components."""
     spec.components.schema("PaymentNotification", schema=PaymentNotificationSchema)
     spec.components.schema("RefundNotification", schema=RefundNotificationSchema)
+    spec.components.schema("InvoiceNotification", schema=InvoiceNotificationSchema)
     return {
+        "invoice": {"post": _hear("hearOfInvoice", "An invoice changed", "InvoiceNotification")},
         "payment": {"post": _hear("hearOfPayment", "A payment changed", "PaymentNotification")},
         "refund": {"post": _hear("hearOfRefund", "A refund changed", "RefundNotification")},
     }

@@ -5,6 +5,8 @@ from typing import Any
 from marshmallow import Schema
 
 from ingress import schemas
+from ingress.invoice_schema import InvoiceSchema
+from ingress.invoices import InvoiceOperationSchema
 from ingress.operation_parts import (
     common_parameters,
     delayed_header,
@@ -41,6 +43,22 @@ LISTED = (
 KEYED = ("bad_request", "version_unknown", "unauthenticated", "internal_error", *REDIS)
 
 
+# Each with what it does, and how its job may be refused.
+INVOICE_OPERATIONS = {
+    "finalize": ("Make a draft binding", "`invoice_not_ready` or `invoice_void`"),
+    "send": (
+        "Have Stripe mail an invoice that is owed; a draft is finalized first",
+        "`invoice_not_ready`, `invoice_paid`, `invoice_void` or `invoice_uncollectible`",
+    ),
+    "void": ("Take an invoice back", "`invoice_is_draft` or `invoice_paid`"),
+    "mark_uncollectible": ("Give an invoice up", "`invoice_is_draft`, `invoice_paid` or `invoice_void`"),
+    "pay_out_of_band": (
+        "Take an invoice for paid whose money came past Stripe",
+        "`invoice_is_draft`, `invoice_paid` or `invoice_void`",
+    ),
+}
+
+
 def operations() -> dict[str, dict[str, Operation]]:
     """Return each path's operations by method."""
     return {
@@ -52,6 +70,9 @@ def operations() -> dict[str, dict[str, Operation]]:
         "/v1/payments/{payment_id}/refunds": {"get": _list_refunds(), "post": _create_refund()},
         "/v1/payments": {"get": _list_payments()},
         "/v1/refunds/{refund_id}": {"get": _show_refund()},
+        "/v1/invoices": {"get": _list_invoices(), "post": _create_invoice()},
+        "/v1/invoices/{invoice_id}": {"get": _show_invoice()},
+        **{f"/v1/invoices/{{invoice_id}}/{verb}": {"post": _change_invoice(verb)} for verb in INVOICE_OPERATIONS},
         "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
         "/v1/openapi.json": {"get": _open("openapi", "This document", json_body("The document", None))},
         "/health/live": {"get": _open("live", "Is the process there?", json_body("It is", schemas.LiveSchema))},
@@ -110,6 +131,43 @@ def _create_refund() -> Operation:
         "it, the job finds out: it is refused with `payment_unknown`, `payment_not_paid`, `payment_disputed`, "
         "`already_refunded`, `amount_too_large` or `stripe_refused`, and nothing is given back.",
         **_command_on_payment(RefundRequestSchema, schemas.AcceptedRefundSchema),
+    }
+
+
+def _create_invoice() -> Operation:
+    return {
+        "operationId": "createInvoice",
+        "summary": "Ask for an invoice",
+        "description": "It is made at Stripe, finalized and mailed, unless it is to stay a draft or is paid already by "
+        "a payment on the site. The job is refused with `due_date_past`, `payment_unknown`, `payment_not_paid`, "
+        "`payment_differs`, `customer_differs`, `payment_already_invoiced`, `invoice_astray` or `stripe_refused`.",
+        **_command(InvoiceSchema, schemas.AcceptedInvoiceSchema),
+    }
+
+
+def _change_invoice(verb: str) -> Operation:
+    summary, refusals = INVOICE_OPERATIONS[verb]
+    operation = _command(InvoiceOperationSchema, schemas.ChangedInvoiceSchema)
+    operation["parameters"] = [id_parameter("invoice_id", "inv"), *operation["parameters"]]
+    operation["responses"] |= problem_answers("not_found")
+    first, *rest = verb.split("_")
+    return {
+        "operationId": "".join([first, *(word.capitalize() for word in rest), "Invoice"]),
+        "summary": summary,
+        "description": f"The job is refused with {refusals}, or with `invoice_unknown`, `invoice_not_made` or "
+        "`stripe_refused`. An Idempotency-Key holds for this operation on one invoice. Operations on one invoice are "
+        "done in the order of their acceptance, and wait while it is still being made.",
+        **operation,
+    }
+
+
+def _show_invoice() -> Operation:
+    return {
+        "operationId": "showInvoice",
+        "summary": "Read an invoice",
+        "security": SECURED,
+        "parameters": [id_parameter("invoice_id", "inv"), tag_parameter(), *common_parameters()],
+        "responses": _viewed("The invoice", schemas.InvoiceShownSchema, {}),
     }
 
 
@@ -190,10 +248,26 @@ def _show_refund() -> Operation:
 
 
 def _list_payments() -> Operation:
-    booking = {"maxLength": MAXIMUM_BOOKING, "pattern": f"^(?:{BOOKING})$"}
     return {
         "operationId": "listPayments",
         "summary": "List the payments of a booking or of a customer",
+        **_of_somebody(),
+        "responses": _listed("Payments, the newest in front", schemas.PaymentListSchema),
+    }
+
+
+def _list_invoices() -> Operation:
+    return {
+        "operationId": "listInvoices",
+        "summary": "List the invoices of a booking or of a customer",
+        **_of_somebody(),
+        "responses": _listed("Invoices, the newest in front", schemas.InvoiceListSchema),
+    }
+
+
+def _of_somebody() -> Operation:
+    booking = {"maxLength": MAXIMUM_BOOKING, "pattern": f"^(?:{BOOKING})$"}
+    return {
         "description": "Give either `booking_reference` or `customer_email`. " + LISTED,
         "security": SECURED,
         "parameters": [
@@ -201,7 +275,6 @@ def _list_payments() -> Operation:
             _query("customer_email", "The customer's e-mail address, in letters of any case", format="email"),
             *_page(),
         ],
-        "responses": _listed("Payments, the newest in front", schemas.PaymentListSchema),
     }
 
 

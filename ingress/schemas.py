@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from config.currencies import CODES
+from config.vat import TAXES
 from ingress.payment_intents import CAPTURE_METHODS
 from ingress.seat_hold import LATE
 
@@ -32,6 +33,18 @@ REFUND_STATUSES = (
     "succeeded",
     "failed",
     "canceled",
+    "refused",
+)
+INVOICE_STATUSES = (
+    "processing",
+    "checking",
+    "draft",
+    "open",
+    "sent",
+    "overdue",
+    "uncollectible",
+    "paid",
+    "void",
     "refused",
 )
 FLAGS = (
@@ -90,6 +103,7 @@ class JobLinksSchema(Answer):
     self = _text("The job")
     payment = _text("The payment, if the job is about one", allow_none=True)
     refund = _text("The refund, if the job is about one", allow_none=True)
+    invoice = _text("The invoice, if the job is about one", allow_none=True)
 
 
 class JobSchema(Answer):
@@ -105,6 +119,7 @@ class JobSchema(Answer):
     )
     payment = _text("The id of the payment it is about", allow_none=True)
     refund = _text("The id of the refund it is about", allow_none=True)
+    invoice = _text("The id of the invoice it is about", allow_none=True)
     problem = fields.Nested(JobProblemSchema, required=True, allow_none=True)
     attempts = fields.Integer(required=True, strict=True, metadata={"description": "How often it was tried"})
     created_at = _time("When it was accepted")
@@ -165,6 +180,7 @@ class PaymentSchema(Answer):
         required=True,
         metadata={"description": "What your staff should look at; Tollgate may come to know further ones"},
     )
+    invoice = _text("The invoice whose page it was paid on; null for what you asked for", allow_none=True)
     created_at = _time("When it was accepted")
     updated_at = _time("When it last changed")
     links = fields.Nested(PaymentLinksSchema, required=True)
@@ -234,6 +250,84 @@ class AcceptedRefundSchema(Answer):
     refund = fields.Nested(RefundSchema, required=True)
 
 
+class InvoiceLineShownSchema(Answer):
+    """One line of an invoice, and what it comes to."""
+
+    description = _text("As it was sent")
+    quantity = fields.Integer(required=True, strict=True)
+    unit_amount = _minor_units("The price of one")
+    tax = _text("As it was sent", validate=validate.OneOf(TAXES))
+    net = _minor_units("What the line comes to without tax")
+    tax_amount = _minor_units("Its tax")
+
+
+class InvoiceLinksSchema(Answer):
+    """Where to read on."""
+
+    self = _text("The invoice")
+    payment = _text("The payment that has paid it, if there is one", allow_none=True)
+    job = _text("The job that makes it")
+
+
+def _moment_or_null(description: str) -> fields.String:
+    shown = {"description": f"{description} (RFC 3339, UTC)", "format": "date-time"}
+    return fields.String(required=True, allow_none=True, metadata=shown)
+
+
+class InvoiceShownSchema(Answer):
+    """An invoice as it stands."""
+
+    id = _text("The invoice's id", "inv_psllb4cciywirkrfno2cht5xz7")
+    object = _text("Always `invoice`", validate=validate.Equal("invoice"))
+    status = _text(
+        "Where it stands. `open`: it has its number, and can be paid; `sent`: Stripe has mailed it as well; `overdue`: "
+        "its due date has passed. `refused`: nothing was made, and the job tells why.",
+        validate=validate.OneOf(INVOICE_STATUSES),
+    )
+    number = _text("Stripe's, once it is finalized", "ABCDEFGH-0001", allow_none=True)
+    currency = _text("ISO 4217 in lower case", validate=validate.OneOf(CODES))
+    subtotal = _minor_units("All lines without tax")
+    tax_amount = _minor_units("The tax of all lines")
+    total = _minor_units("What is to be paid")
+    amount_paid = _minor_units("What was paid, wherever")
+    tax_inclusive = fields.Boolean(required=True, metadata={"description": "Whether the unit amounts hold their tax"})
+    lines = fields.List(fields.Nested(InvoiceLineShownSchema), required=True)
+    purchase_order = _text("As it was sent", allow_none=True)
+    booking_reference = _text("As it was sent", allow_none=True)
+    payment = _text("The payment that has paid it, or by which it is issued as paid", allow_none=True)
+    paid_out_of_band = fields.Boolean(
+        required=True, metadata={"description": "Whether it was paid past Stripe, by bank transfer for instance"}
+    )
+    due_at = _moment_or_null("On the day of which it is due, once Stripe knows it")
+    sent_at = _moment_or_null("When Stripe last mailed it")
+    paid_at = _moment_or_null("When it was paid")
+    hosted_invoice_url = _text("Stripe's page to see and pay it; whoever has it sees the invoice", allow_none=True)
+    invoice_pdf = _text("Its PDF; whoever has it sees the invoice", allow_none=True)
+    stripe_invoice = _text("Stripe's id", allow_none=True)
+    created_at = _time("When it was accepted")
+    updated_at = _time("When it last changed")
+    links = fields.Nested(InvoiceLinksSchema, required=True)
+
+
+class AcceptedInvoiceSchema(Answer):
+    """A job and its invoice."""
+
+    job = fields.Nested(JobSchema, required=True)
+    invoice = fields.Nested(InvoiceShownSchema, required=True)
+
+
+class ChangedInvoiceSchema(Answer):
+    """A job and the invoice that it changes."""
+
+    job = fields.Nested(JobSchema, required=True)
+    invoice = fields.Nested(
+        InvoiceShownSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "As it stands; null while it is not shown, or if it is not yours"},
+    )
+
+
 class ListSchema(Answer):
     """What every list holds beside its things, the newest of which are in front."""
 
@@ -252,6 +346,12 @@ class RefundListSchema(ListSchema):
     """Refunds."""
 
     data = fields.List(fields.Nested(RefundSchema), required=True)
+
+
+class InvoiceListSchema(ListSchema):
+    """Invoices."""
+
+    data = fields.List(fields.Nested(InvoiceShownSchema), required=True)
 
 
 class FieldErrorSchema(Answer):

@@ -1,29 +1,46 @@
-"""Reading views: a client sees its own jobs, payments and refunds, and of the others not even that they exist."""
+"""Reading views: a client sees its own things, and of others' not even that they exist."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Final, TypeVar
 
 from config.errors import KeyringError, SealBrokenError, TollgateError
 from ingress.door import Door
 from ingress.problems import ProblemError
 from ingress.replies import fields_of
 from tasks.contracts.lists import ListKey
-from tasks.contracts.views import AbsentView, JobView, ListView, PaymentView, RefundView, SealedView, Subject
+from tasks.contracts.views import (
+    AbsentView,
+    InvoiceView,
+    JobView,
+    ListView,
+    PaymentView,
+    RefundView,
+    SealedView,
+    Subject,
+)
 
 SOON = {"Retry-After": "1"}  # seconds
-V = TypeVar("V", JobView, PaymentView, RefundView)
+V = TypeVar("V", JobView, PaymentView, RefundView, InvoiceView)
 S = TypeVar("S", bound=SealedView)
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A payment that a job is about, and of which nothing has been read: it may be another's, or none."""
+    """What a job is about, and of which nothing has been read: it may be another's, or none.
 
-    NOUN: ClassVar[str] = "payment"
+    Args:
+        noun: `payment` or `invoice`.
+    """
 
     id: str
+    noun: str = PaymentView.NOUN
+
+    @property
+    def NOUN(self) -> str:  # noqa: N802 - as views have it
+        """Its noun."""
+        return self.noun
 
 
 About = Subject | Unseen
@@ -107,10 +124,11 @@ def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None,
     )
 
 
+_SUBJECTS: Final[Mapping[str, type[Subject]]] = {kind.NOUN: kind for kind in (PaymentView, RefundView, InvoiceView)}
+
+
 def _open_subject(door: Door, subject: About, key: str, fields: Mapping[bytes, bytes]) -> Subject | None:
-    if isinstance(subject, RefundView):
-        return _open(door, RefundView, key, fields)
-    return _open(door, PaymentView, key, fields)
+    return _open(door, _SUBJECTS[subject.NOUN], key, fields)
 
 
 def _fields(door: Door, name: str) -> Mapping[bytes, bytes]:

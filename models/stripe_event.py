@@ -21,6 +21,7 @@ class StripeEventRow(Base):
     type: Mapped[str]
     object_id: Mapped[str | None]
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"), index=True)
+    invoice_id: Mapped[str | None] = mapped_column(ForeignKey("invoices.id"), index=True)
     created: Mapped[Instant]
     outcome: Mapped[str]
     handled_at: Mapped[Recorded]

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from config.schedules import HEAL, INVARIANTS, RECONCILIATION
+from config.schedules import HEAL, INVARIANTS, INVOICES, RECONCILIATION
 from tasks.contracts.events import HealEvents
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.invoices import RemindInvoices
 from tasks.contracts.job import Contract
 from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
@@ -20,6 +21,7 @@ WORK: Final[Mapping[str, Callable[[dt.datetime], Contract]]] = {
     INVARIANTS.name: lambda _slot: CheckInvariants(),
     HEAL.name: lambda _slot: HealEvents(),
     RECONCILIATION.name: lambda _slot: Reconcile(),
+    INVOICES.name: lambda _slot: RemindInvoices(),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from config import queues, vat
-from config.retries import CREATE_INVOICE_AGE
+from config.retries import CREATE_INVOICE_AGE, REFRESH_INVOICE_AGE, REMIND_INVOICES_AGE
 from tasks.contracts.job import JsonContract, Kind
 
 
@@ -78,3 +78,23 @@ def priced(line: Mapping[str, Any], *, inclusive: bool) -> Line:
     quantity, unit_amount, tax = line["quantity"], line["unit_amount"], line["tax"]
     amount = vat.line_sum(quantity * unit_amount, tax, inclusive=inclusive)
     return Line(line["description"], quantity, unit_amount, tax, amount)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshInvoice(JsonContract):
+    """Fetch an invoice once, because what was heard of it is ambiguous or leaves out by which payment it was paid."""
+
+    KIND: ClassVar[Kind] = Kind(
+        "invoices.refresh", queues.MAINTENANCE, max_age=REFRESH_INVOICE_AGE, shown=False, asks=False, posted=False
+    )
+
+    invoice_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemindInvoices(JsonContract):
+    """See which invoices are overdue, and have Stripe mail them again when their reminder's day has come."""
+
+    KIND: ClassVar[Kind] = Kind(
+        "invoices.remind", queues.MAINTENANCE, max_age=REMIND_INVOICES_AGE, shown=False, asks=False, posted=False
+    )

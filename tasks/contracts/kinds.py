@@ -3,6 +3,14 @@
 from config.errors import ContractError
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.invoice_operations import (
+    FinalizeInvoice,
+    MarkInvoiceUncollectible,
+    PayInvoiceOutOfBand,
+    SendInvoice,
+    VoidInvoice,
+)
+from tasks.contracts.invoices import CreateInvoice, RefreshInvoice, RemindInvoices
 from tasks.contracts.job import Contract, Kind
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
@@ -22,6 +30,14 @@ CONTRACTS: dict[str, type[Contract]] = {
         CancelPayment,
         UpdatePayment,
         CreateRefund,
+        CreateInvoice,
+        RefreshInvoice,
+        RemindInvoices,
+        FinalizeInvoice,
+        SendInvoice,
+        VoidInvoice,
+        MarkInvoiceUncollectible,
+        PayInvoiceOutOfBand,
         CheckInvariants,
         HealEvents,
         PostFee,

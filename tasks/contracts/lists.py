@@ -18,14 +18,17 @@ from tasks.contracts.identity import derived_id
 BOOKING: Final = "booking"
 CUSTOMER: Final = "customer"
 PAYMENT: Final = "payment"
-NOUNS: Final = (BOOKING, CUSTOMER, PAYMENT)
+INVOICES_OF_BOOKING: Final = "booking_invoices"
+INVOICES_OF_CUSTOMER: Final = "customer_invoices"
+NOUNS: Final = (BOOKING, CUSTOMER, PAYMENT, INVOICES_OF_BOOKING, INVOICES_OF_CUSTOMER)
+OF_CUSTOMERS: Final = (CUSTOMER, INVOICES_OF_CUSTOMER)
 PREFIX: Final = "lst"
 LONGEST: Final = 100  # things on one list; what is older is on the next, which a worker is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class ListKey:
-    """Names a list: the payments of a booking or of a customer, or the refunds of a payment, the newest in front.
+    """Names a list: payments or invoices of a booking or customer, or refunds of a payment, the newest in front.
 
     Args:
         noun: one of `NOUNS`.
@@ -49,5 +52,5 @@ class ListKey:
     def _name(self, key: bytes) -> str:
         naming_key = hmac.digest(key, b"names of lists", hashlib.sha256)
         # Addresses that differ in case alone are one customer's (`models.customer`).
-        value = self.value.casefold() if self.noun == CUSTOMER else self.value
+        value = self.value.casefold() if self.noun in OF_CUSTOMERS else self.value
         return derived_id(PREFIX, naming_key, self.client_id, self.noun, value, self.before or "")

@@ -1,11 +1,11 @@
-"""Jobs, payments and refunds as the website gets them, in answers and notifications: written from their views.
+"""Jobs, payments, refunds and invoices as the website gets them, in answers and notifications: made of their views.
 
 They are described by the schemas of `ingress.schemas`.
 """
 
 from typing import Any
 
-from tasks.contracts.views import JobView, PaymentView, RefundView, Subject
+from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView, Subject
 
 
 def job(view: JobView) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def job(view: JobView) -> dict[str, Any]:
         "status": view.state,
         "payment": view.subject_id if view.subject_id.startswith("pay_") else None,
         "refund": view.subject_id if view.subject_id.startswith("ref_") else None,
+        "invoice": view.subject_id if view.subject_id.startswith("inv_") else None,
         "problem": view.problem,
         "attempts": view.attempts,
         "created_at": view.created_at,
@@ -25,12 +26,15 @@ def job(view: JobView) -> dict[str, Any]:
             "self": f"/v1/jobs/{view.id}",
             "payment": payment_path(view.subject_id),
             "refund": refund_path(view.subject_id),
+            "invoice": invoice_path(view.subject_id),
         },
     }
 
 
 def subject(view: Subject) -> dict[str, Any]:
     """Write what a job is about."""
+    if isinstance(view, InvoiceView):
+        return invoice(view)
     return refund(view) if isinstance(view, RefundView) else payment(view)
 
 
@@ -53,6 +57,7 @@ def payment(view: PaymentView) -> dict[str, Any]:
         "decline": view.decline,
         "seat_hold": view.seat_hold,
         "flags": list(view.flags),
+        "invoice": view.invoice_id,
         "created_at": view.created_at,
         "updated_at": view.updated_at,
         "links": {"self": payment_path(view.id), "job": f"/v1/jobs/{view.job_id}"},
@@ -81,6 +86,40 @@ def refund(view: RefundView) -> dict[str, Any]:
     }
 
 
+def invoice(view: InvoiceView) -> dict[str, Any]:
+    """Write an invoice; the fields of `InvoiceShownSchema`."""
+    return {
+        "id": view.id,
+        "object": "invoice",
+        "status": view.status,
+        "number": view.number,
+        "currency": view.currency,
+        "subtotal": view.subtotal,
+        "tax_amount": view.tax_amount,
+        "total": view.total,
+        "amount_paid": view.amount_paid,
+        "tax_inclusive": view.tax_inclusive,
+        "lines": [dict(line) for line in view.lines],
+        "purchase_order": view.purchase_order,
+        "booking_reference": view.booking_reference,
+        "payment": view.payment_id,
+        "paid_out_of_band": view.paid_out_of_band,
+        "due_at": view.due_at,
+        "sent_at": view.sent_at,
+        "paid_at": view.paid_at,
+        "hosted_invoice_url": view.hosted_invoice_url,
+        "invoice_pdf": view.invoice_pdf,
+        "stripe_invoice": view.stripe_invoice,
+        "created_at": view.created_at,
+        "updated_at": view.updated_at,
+        "links": {
+            "self": invoice_path(view.id),
+            "payment": None if view.payment_id is None else payment_path(view.payment_id),
+            "job": f"/v1/jobs/{view.job_id}",
+        },
+    }
+
+
 def payment_path(subject_id: str) -> str | None:
     """Return where a payment is read, if this is the id of one."""
     return f"/v1/payments/{subject_id}" if subject_id.startswith("pay_") else None
@@ -89,3 +128,8 @@ def payment_path(subject_id: str) -> str | None:
 def refund_path(subject_id: str) -> str | None:
     """Return where a refund is read, if this is the id of one."""
     return f"/v1/refunds/{subject_id}" if subject_id.startswith("ref_") else None
+
+
+def invoice_path(subject_id: str) -> str | None:
+    """Return where an invoice is read, if this is the id of one."""
+    return f"/v1/invoices/{subject_id}" if subject_id.startswith("inv_") else None

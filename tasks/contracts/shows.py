@@ -13,8 +13,8 @@ class ShowViews(JsonContract):
     """Show one thing, or a list with all that is on it; or say that there is none.
 
     Args:
-        subject_id: the id of a payment, refund or job, or of a list.
-        noun: for a list, by what its things belong together: `booking`, `customer` or `payment`; else None.
+        subject_id: the id of a payment, refund, invoice or job, or of a list.
+        noun: for a list, by what its things belong together, one of `tasks.contracts.lists.NOUNS`; else None.
         value: of a list: the booking's reference, the customer's e-mail address, or the payment's id; else None.
         before: of a list: only what is older than the thing of that id; None for the newest.
     """

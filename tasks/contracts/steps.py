@@ -287,6 +287,14 @@ class Step(Enum):
         "a running row with the new intent",
         CHECKING,
     )
+    INVOICE_STEP = Row(
+        "worker.invoice_step",
+        "commits what the steps so far have made of an invoice, and what will be asked next",
+        "a running row with the intent before; whatever Stripe did is done",
+        CHECKING,
+        "a running row with the next intent",
+        CHECKING,
+    )
     RENEW = Row(
         "worker.renew",
         "commits a longer lease before a call that it would not outlast",
@@ -373,6 +381,54 @@ class Step(Enum):
         "a running row with an intent",
         CHECKING,
         "a changed PaymentIntent that is as before here",
+        CHECKING,
+    )
+    MAKE_INVOICE = Row(
+        "worker.make_invoice",
+        "asks Stripe to make a draft of an invoice",
+        "a running row with an intent",
+        CHECKING,
+        "a draft at Stripe that nobody here knows",
+        CHECKING,
+    )
+    ADD_LINES = Row(
+        "worker.add_lines",
+        "asks Stripe to put an invoice's lines on its draft",
+        "a running row with an intent; a draft without lines",
+        CHECKING,
+        "a draft with lines that is taken for empty here",
+        CHECKING,
+    )
+    FINALIZE_INVOICE = Row(
+        "worker.finalize_invoice",
+        "asks Stripe to make a draft binding",
+        "a running row with an intent; a draft",
+        CHECKING,
+        "an invoice with a number that nobody here knows",
+        CHECKING,
+    )
+    SEND_INVOICE = Row(
+        "worker.send_invoice",
+        "asks Stripe to mail an invoice to its customer",
+        "a running row with an intent; an invoice that was not mailed",
+        CHECKING,
+        "an invoice that was mailed, of which nobody here knows",
+        CHECKING,
+    )
+    SETTLE_INVOICE = Row(
+        "worker.settle_invoice",
+        "asks Stripe to take an invoice for paid: by a payment that was made before, or past Stripe",
+        "a running row with an intent; an open invoice",
+        CHECKING,
+        "a paid invoice that is taken for open here",
+        CHECKING,
+    )
+    CLOSE_INVOICE = Row(
+        "worker.close_invoice",
+        "asks Stripe to take an invoice back, or to give it up",
+        "a running row with an intent; an open invoice",
+        CHECKING,
+        "an invoice that is closed there and open here",
         CHECKING,
     )
     LOOK_UP = Row(

@@ -88,6 +88,7 @@ class PaymentView(SealedView):
         decline: `{code, message}` with words fit for the customer, after a decline.
         seat_hold: `{token, expires_at, late}` as it was asked for, if it was.
         flags: what staff should look at, by kind.
+        invoice_id: the invoice for which Stripe made it; None for what was asked of us.
     """
 
     NOUN: ClassVar[str] = "payment"
@@ -112,6 +113,7 @@ class PaymentView(SealedView):
     capture_before: str | None = None
     seat_hold: Mapping[str, str | None] | None = None
     flags: list[str] = field(default_factory=list)
+    invoice_id: str | None = None
 
 
 def seat_hold(token: str | None, expires_at: str | None, late: str | None) -> Mapping[str, str | None] | None:
@@ -147,6 +149,47 @@ class RefundView(SealedView):
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceView(SealedView):
+    """An invoice as its client may see it.
+
+    Args:
+        number: Stripe's, once it is finalized.
+        subtotal, tax_amount, total, amount_paid: minor units.
+        lines: `{description, quantity, unit_amount, tax, net, tax_amount}` each.
+        payment_id: that paid it, or by which it is to be issued as paid.
+        due_at, sent_at, paid_at: by Stripe's clock; sent_at is when it was mailed last.
+        hosted_invoice_url, invoice_pdf: show it to whoever has them.
+    """
+
+    NOUN: ClassVar[str] = "invoice"
+
+    id: str
+    client_id: str
+    job_id: str
+    status: str
+    number: str | None
+    currency: str
+    subtotal: int
+    tax_amount: int
+    total: int
+    amount_paid: int
+    tax_inclusive: bool
+    lines: Sequence[Mapping[str, Any]]
+    purchase_order: str | None
+    booking_reference: str | None
+    payment_id: str | None
+    paid_out_of_band: bool
+    due_at: str | None
+    sent_at: str | None
+    paid_at: str | None
+    hosted_invoice_url: str | None
+    invoice_pdf: str | None
+    stripe_invoice: str | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListView(SealedView):
     """What belongs together, the newest in front; its version is the number of things there are, which only grows.
 
@@ -174,4 +217,4 @@ class AbsentView(SealedView):
     until: float
 
 
-Subject = PaymentView | RefundView  # what a job is about
+Subject = PaymentView | RefundView | InvoiceView  # what a job is about

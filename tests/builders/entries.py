@@ -91,6 +91,20 @@ def invoice_request(key: str, client: str = CLIENT, **changes: Any) -> CreateInv
     return dataclasses.replace(request, **changes)
 
 
+def invoice_entry(key: str | None = None, client: str = CLIENT, **changes: Any) -> JournalEntry:
+    """Return the entry of an invoice; the same key and changes make the same entry but for its seal and time."""
+    key = key or new_key()
+    contract = invoice_request(key, client, **changes)
+    return entry_of(contract, client=client, route="invoices", key=key, subject=contract.invoice_id)
+
+
+def invoice_operation_entry(contract: Any, key: str | None = None, client: str = CLIENT) -> JournalEntry:
+    """Return the entry of an operation on an invoice."""
+    verb = contract.KIND.name.partition(".")[2]
+    route = f"invoices/{contract.invoice_id}/{verb}"
+    return entry_of(contract, client=client, route=route, key=key or new_key(), subject=contract.invoice_id)
+
+
 def operation_entry(contract: Any, key: str | None = None, client: str = CLIENT) -> JournalEntry:
     """Return the entry of an operation on a payment: a capture, a cancellation or an update."""
     verb = contract.KIND.name.partition(".")[2]

@@ -18,6 +18,7 @@ from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.invoices import CreateInvoice, RefreshInvoice
 from tasks.contracts.journal import JournalEntry
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
@@ -26,7 +27,7 @@ from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
-from tasks.contracts.views import JobView, PaymentView, RefundView
+from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView
 from tasks.intake import Reader
 from tests.builders import entries
 from tests.builders.worker import worker_settings
@@ -43,6 +44,9 @@ from workers.services import (
     fees,
     heals,
     invariants,
+    invoice_operations,
+    invoice_refreshes,
+    invoices,
     payment_operations,
     payments,
     refreshes,
@@ -51,6 +55,7 @@ from workers.services import (
     shows,
     stripe_events,
 )
+from workers.services.invoice_changes import CHANGES
 from workers.services.reconciliation import runs
 
 Row = dict[str, Any]
@@ -64,6 +69,12 @@ OPERATIONS: dict[str, Service[Any]] = {
         (CancelPayment, payment_operations.cancel),
         (UpdatePayment, payment_operations.update),
     )
+}
+INVOICE = Service(CreateInvoice, invoices.create, invoices.settle_create)
+REFRESH_INVOICE = Service(RefreshInvoice, invoice_refreshes.refresh, invoice_refreshes.settle_refresh)
+INVOICE_OPERATIONS: dict[str, Service[Any]] = {
+    contract.KIND.name: Service(contract, invoice_operations.operate, invoice_operations.settle_operation)
+    for contract in CHANGES
 }
 REVIEW = Service(ReviewPayment, reviews.review, reviews.settle)
 CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
@@ -136,6 +147,9 @@ class House:
     def refund_row(self, refund_id: str) -> Row:
         return self.one("SELECT * FROM refunds WHERE id = :id", id=refund_id)
 
+    def invoice(self, invoice_id: str) -> Row:
+        return self.one("SELECT * FROM invoices WHERE id = :id", id=invoice_id)
+
     def attempts(self, job_id: str) -> list[Row]:
         return self.sql("SELECT * FROM attempts WHERE job_id = :id ORDER BY fence", id=job_id)
 
@@ -207,6 +221,16 @@ class House:
         self.make_due(job_id)
         return run_job(runtime or self.runtime, job_id, OPERATIONS[self.job(job_id)["kind"]])
 
+    def make_invoice(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run an invoices.create job now, whenever it would be due."""
+        self.make_due(job_id)
+        return run_job(runtime or self.runtime, job_id, INVOICE)
+
+    def operate_invoice(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run the job of an invoice operation now, whenever it would be due."""
+        self.make_due(job_id)
+        return run_job(runtime or self.runtime, job_id, INVOICE_OPERATIONS[self.job(job_id)["kind"]])
+
     def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
         """Run a batch of stripe.event jobs."""
         return run_batch(runtime or self.runtime, job_ids, EVENTS)
@@ -217,17 +241,22 @@ class House:
 
     def refresh_all(self, runtime: Runtime | None = None) -> list[Result]:
         """Run every payments.refresh job that is not over, as if its time had come."""
-        rows = self.sql("SELECT id FROM jobs WHERE kind = 'payments.refresh' AND state IN ('ready', 'waiting')")
+        return self._run_all(REFRESH, runtime)
+
+    def refresh_invoices(self, runtime: Runtime | None = None) -> list[Result]:
+        """Run every invoices.refresh job that is not over, as if its time had come."""
+        return self._run_all(REFRESH_INVOICE, runtime)
+
+    def _run_all(self, service: Service[Any], runtime: Runtime | None) -> list[Result]:
+        waiting = "SELECT id FROM jobs WHERE kind = :kind AND state IN ('ready', 'waiting')"
+        rows = self.sql(waiting, kind=service.contract.KIND.name)
         for row in rows:
             self.make_due(row["id"])
-        return [run_job(runtime or self.runtime, row["id"], REFRESH) for row in rows]
+        return [run_job(runtime or self.runtime, row["id"], service) for row in rows]
 
     def collect_fees(self, runtime: Runtime | None = None) -> list[Result]:
         """Run every ledger.fee job that is not over, as if its time had come."""
-        rows = self.sql("SELECT id FROM jobs WHERE kind = 'ledger.fee' AND state IN ('ready', 'waiting')")
-        for row in rows:
-            self.make_due(row["id"])
-        return [run_job(runtime or self.runtime, row["id"], FEE) for row in rows]
+        return self._run_all(FEE, runtime)
 
     # Redis
 
@@ -279,6 +308,10 @@ class House:
     def refund_view(self, refund_id: str) -> RefundView:
         key = self.keyspace.view(refund_id)
         return RefundView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
+
+    def invoice_view(self, invoice_id: str) -> InvoiceView:
+        key = self.keyspace.view(invoice_id)
+        return InvoiceView.open(self.runtime.settings.view_keys, key, self.view_fields(key))
 
     def view_fields(self, key: str) -> dict[bytes, bytes]:
         fields: Any = self.runtime.redis.hgetall(key)

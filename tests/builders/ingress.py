@@ -115,6 +115,17 @@ class Site:
         headers = self.headers(key) | options.pop("headers", {})
         return self.client().post(f"/v1/payments/{payment_id}/refunds", json=document or {}, headers=headers, **options)
 
+    def invoice(self, document: Any, key: str | None = "k1", **options: Any) -> TestResponse:
+        """Post an invoice; `headers` are added to the usual ones."""
+        headers = self.headers(key) | options.pop("headers", {})
+        return self.client().post("/v1/invoices", json=document, headers=headers, **options)
+
+    def operate_invoice(self, invoice_id: str, verb: str, key: str | None = "k1", **options: Any) -> TestResponse:
+        """Post an operation on an invoice; `headers` are added to the usual ones."""
+        headers = self.headers(key) | options.pop("headers", {})
+        document = options.pop("json", {})
+        return self.client().post(f"/v1/invoices/{invoice_id}/{verb}", json=document, headers=headers, **options)
+
     def operate(
         self, payment_id: str, verb: str, document: Any = None, key: str | None = "k1", **options: Any
     ) -> TestResponse:

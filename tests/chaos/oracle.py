@@ -69,7 +69,8 @@ def _unshown(stage: Stage, posted: Posted, row: dict[str, Any]) -> list[str]:
     behind = stage.house.sql(
         "SELECT id FROM jobs WHERE version > projected_version UNION ALL "
         "SELECT id FROM payments WHERE version > projected_version UNION ALL "
-        "SELECT id FROM refunds WHERE version > projected_version"
+        "SELECT id FROM refunds WHERE version > projected_version UNION ALL "
+        "SELECT id FROM invoices WHERE version > projected_version"
     )
     return wrong + [f"{each['id']} is taken for not shown" for each in behind]
 
@@ -99,3 +100,26 @@ def doubled(stage: Stage, posted: Posted) -> list[str]:
     if refunds != [each["stripe_id"] for each in known] or len(refunds) != (row["status"] == "refunded"):
         wrong.append(f"Stripe made {refunds}, we know {known}, and the payment is {row['status']}")
     return wrong
+
+
+def unsettled_invoice(stage: Stage, invoice_id: str, status: str) -> list[str]:
+    """Return what is not yet as it must be with an invoice; one that was mailed, was mailed once."""
+    rows = stage.house.sql("SELECT * FROM invoices WHERE id = :id", id=invoice_id)
+    if not rows:
+        return ["there is no row of the invoice"]
+    listed = stage.stripe.client.v1.invoices.list({"limit": 100}).auto_paging_iter()
+    made = [each for each in listed if each.to_dict()["metadata"].get("tollgate_invoice") == invoice_id]
+    wrong = []
+    if [each.id for each in made] != [rows[0]["stripe_id"]]:
+        wrong.append(f"Stripe made the invoices {[each.id for each in made]}, we know {rows[0]['stripe_id']}")
+    if (rows[0]["status"], rows[0]["dirty"]) != (status, False):
+        wrong.append(f"the invoice is {rows[0]['status']}, dirty {rows[0]['dirty']}")
+    events = stage.stripe.client.v1.events.list({"limit": 100, "type": "invoice.sent"}).data
+    mails = [each for each in events if each.to_dict()["data"]["object"]["id"] == rows[0]["stripe_id"]]
+    if len(mails) != rows[0]["sends"]:
+        wrong.append(f"the invoice was mailed {len(mails)} times")
+    try:
+        shown = stage.house.invoice_view(invoice_id).status
+    except SealBrokenError:
+        return [*wrong, "there is no view of the invoice"]
+    return wrong if shown == status else [*wrong, f"the invoice is shown as {shown}"]

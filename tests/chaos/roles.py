@@ -15,10 +15,12 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import intake, payment_operations, reconciliation, refunds, upkeep
+from tasks import intake, invoices, payment_operations, reconciliation, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.invoice_operations import VoidInvoice
+from tasks.contracts.invoices import CreateInvoice, RefreshInvoice
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
@@ -57,6 +59,9 @@ TASKS = {
     CancelPayment.KIND.name: payment_operations.cancel,
     UpdatePayment.KIND.name: payment_operations.update,
     CreateRefund.KIND.name: refunds.create,
+    CreateInvoice.KIND.name: invoices.create,
+    RefreshInvoice.KIND.name: invoices.refresh,
+    VoidInvoice.KIND.name: invoices.void,
     PostFee.KIND.name: fee,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,

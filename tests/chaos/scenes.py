@@ -33,7 +33,7 @@ from tests.builders.endpoints import add_endpoint, notification, notifications
 from tests.builders.entries import LETTERS, entry_of, new_key
 from tests.builders.ingress import body
 from tests.chaos import roles
-from tests.chaos.oracle import unsettled
+from tests.chaos.oracle import unsettled, unsettled_invoice
 from tests.chaos.stage import JOURNAL, Posted, Stage
 from workers.jobs.follow_up import enqueue
 from workers.jobs.forget import KEPT_SECONDS
@@ -347,7 +347,7 @@ def _paid_at_stripe(stage: Stage) -> tuple[Posted, list[bytes]]:
     assert shopper.pay(stage.stripe.url, PUBLISHABLE_KEY, secret, GOOD_CARD).status == "succeeded"
     intent = stage.house.payment(posted.payment_id)["stripe_id"]
     listed = stage.stripe.client.v1.events.list({"limit": 20}).data
-    heard = [json.dumps(each.to_dict()).encode() for each in listed]
+    heard = [json.dumps(each.to_dict(), default=str).encode() for each in listed]
     return posted, [each for each in heard if intent.encode() in each]
 
 
@@ -551,6 +551,59 @@ def updating(stage: Stage) -> Case:
     return case
 
 
+def _invoiced(stage: Stage, posted: Posted, invoice_id: str, status: str, payment_status: str) -> Case:
+    case = _worker(stage, posted, "invoices", payment_status)
+    payment = case.wrong
+    case.wrong = lambda: [*payment(), *unsettled_invoice(stage, invoice_id, status)]
+    return case
+
+
+def invoicing(stage: Stage) -> Case:
+    """An invoice is made, step by step, and mailed."""
+    posted = stage.posted_and_done()
+    _, invoice_id = stage.invoice(posted.key)
+    stage.take_in()
+    return _invoiced(stage, posted, invoice_id, "sent", "requires_confirmation")
+
+
+def looking_for_an_invoice(stage: Stage) -> Case:
+    """The answer to an invoice's first step was lost: the next attempt looks before it asks."""
+    posted = stage.posted_and_done()
+    _, invoice_id = stage.invoice(posted.key)
+    stage.take_in()
+    stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/invoices$"}})
+    stage.work("invoices")
+    stage.time.advance(SOON)
+    stage.take_in("publish")
+    return _invoiced(stage, posted, invoice_id, "sent", "requires_confirmation")
+
+
+def invoicing_a_payment(stage: Stage) -> Case:
+    """The shopper has paid on the site, and gets an invoice that is issued as paid."""
+    posted, events = _paid_at_stripe(stage)
+    for event in events:
+        assert stage.site.post_event(event).status_code == 200
+    stage.take_in()
+    stage.work("webhooks")
+    customer, amount = posted.document["customer"], posted.document["amount"]
+    line = {"description": "First aid at work", "unit_amount": amount, "tax": "exempt"}
+    _, invoice_id = stage.invoice(posted.key, customer=customer, lines=[line], payment=posted.payment_id)
+    stage.take_in()
+    return _invoiced(stage, posted, invoice_id, "paid", "paid")
+
+
+def closing_an_invoice(stage: Stage) -> Case:
+    """An invoice is taken back."""
+    posted = stage.posted_and_done()
+    _, invoice_id = stage.invoice(posted.key)
+    stage.take_in()
+    stage.work("invoices")
+    answer = stage.site.operate_invoice(invoice_id, "void", key=f"void {posted.key}")
+    assert answer.status_code == 202, answer.json
+    stage.take_in()
+    return _invoiced(stage, posted, invoice_id, "void", "requires_confirmation")
+
+
 def showing(stage: Stage) -> Case:
     """Redis has lost a payment's view, and its client asks for it."""
     posted = stage.posted_and_done()
@@ -654,6 +707,24 @@ SCENES = (
     Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
     Scene("refunding", (Step.INTENT, Step.MAKE_REFUND, Step.OUTCOME), refunding),
     Scene("looking for a refund", (Step.HOLD, Step.LOOK_UP), looking_for_a_refund),
+    Scene(
+        "invoicing",
+        (
+            Step.INTENT,
+            Step.MAKE_CUSTOMER,
+            Step.MAKE_INVOICE,
+            Step.INVOICE_STEP,
+            Step.ADD_LINES,
+            Step.FINALIZE_INVOICE,
+            Step.SEND_INVOICE,
+            Step.OUTCOME,
+            Step.VIEWS,
+        ),
+        invoicing,
+    ),
+    Scene("looking for an invoice", (Step.LOOK_UP, Step.INVOICE_STEP, Step.OUTCOME), looking_for_an_invoice),
+    Scene("invoicing a payment", (Step.INTENT, Step.SETTLE_INVOICE, Step.OUTCOME), invoicing_a_payment),
+    Scene("closing an invoice", (Step.INTENT, Step.CLOSE_INVOICE, Step.OUTCOME), closing_an_invoice),
     Scene("hearing", (Step.CLAIM, Step.BATCH, Step.VIEWS, Step.NOTE), hearing),
     Scene("hearing a bad one", (Step.PUT_ASIDE,), hearing_a_bad_one),
     Scene("notifying", (Step.SEND_NOTIFICATION, Step.OUTCOME), notifying),

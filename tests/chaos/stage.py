@@ -25,13 +25,14 @@ from tests.unit.workers.gateways.scripted import ScriptedServer, answer, scripte
 from workers.gateways.stripe import StripeGateway, stripe_breaker
 from workers.projections.api_keys import load_live_keys, project_api_keys
 
-QUEUES = ("payments", "refunds", "webhooks", "views", "maintenance", "notifications")
+QUEUES = ("payments", "refunds", "invoices", "webhooks", "views", "maintenance", "notifications")
 JOURNAL = ["join", "left", "new"]
 MOST = 100
 # The ledger and the history refuse to forget, and so does what they speak of: here a new case begins.
 FORGET = """
 SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
-DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM refunds; DELETE FROM payments; DELETE FROM customers;
+DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM refunds; DELETE FROM invoice_lines; DELETE FROM invoices;
+DELETE FROM invoice_numbers; DELETE FROM payments; DELETE FROM customers;
 DELETE FROM flags; DELETE FROM schedules; DELETE FROM event_cursors; DELETE FROM reconciliations;
 DELETE FROM attempts; DELETE FROM jobs
 """
@@ -70,6 +71,16 @@ class Stage:
         assert answer.status_code in {200, 202}, answer.json
         assert answer.json is not None
         return Posted(key, document, answer.json["job"]["id"], answer.json["payment"]["id"])
+
+    def invoice(self, key: str, **changes: Any) -> tuple[str, str]:
+        """Post an invoice of a new customer, and have it accepted; return the ids of its job and of itself."""
+        line = {"description": "First aid at work", "quantity": 1, "unit_amount": 4950, "tax": "exempt"}
+        customer = {"name": "Ada Byron", "email": f"invoice.{key}@example.org"}
+        document = {"customer": customer, "currency": "gbp", "lines": [line], **changes}
+        answer = self.site.invoice(document, f"invoice {key}")
+        assert answer.status_code in {200, 202}, answer.json
+        assert answer.json is not None
+        return answer.json["job"]["id"], answer.json["invoice"]["id"]
 
     def take_in(self, *do: str) -> None:
         """Do a dispatcher's rounds; by default it takes the journal in."""

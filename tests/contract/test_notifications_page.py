@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from config.retries import LANE_FAILURES, LANE_PAUSE, LONGEST_NOTIFICATION_PAUSE, SEND_NOTIFICATION_AGE
-from ingress.notifications import PAYMENT_TYPES, REFUND_TYPES, NotifiedPaymentSchema
+from ingress.notifications import (
+    INVOICE_TYPES,
+    PAYMENT_TYPES,
+    REFUND_TYPES,
+    NotifiedInvoiceSchema,
+    NotifiedPaymentSchema,
+)
 from ingress.schemas import RefundSchema
 from sandbox.website_receiver import Receiver, serve
 from workers.gateways.standard_webhooks import new_secret, signed_headers
@@ -90,8 +96,8 @@ def test_the_pages_shell_commands_sign_as_tollgate_does(tmp_path: Path) -> None:
 
 def test_the_page_and_the_openapi_document_name_every_type_and_no_other() -> None:
     table = PAGE.partition("| type | when |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"`((?:payment|refund)\.\w+)`", table)) == set(TYPES)
-    assert {*PAYMENT_TYPES, *REFUND_TYPES} == set(TYPES)
+    assert set(re.findall(r"`((?:payment|refund|invoice)\.\w+)`", table)) == set(TYPES)
+    assert {*PAYMENT_TYPES, *REFUND_TYPES, *INVOICE_TYPES} == set(TYPES)
 
 
 def test_the_page_tells_the_figures_of_the_code() -> None:
@@ -101,3 +107,4 @@ def test_the_page_tells_the_figures_of_the_code() -> None:
 def test_what_is_kept_back_is_not_described() -> None:
     assert not KEPT_BACK & set(NotifiedPaymentSchema().fields)
     assert not KEPT_BACK & set(RefundSchema().fields)
+    assert not KEPT_BACK & set(NotifiedInvoiceSchema().fields)

@@ -14,9 +14,10 @@ from config.version import VERSION
 from ingress import openapi, schemas
 from ingress.app import create_app
 from ingress.problems import PROBLEMS
+from models.invoice import INVOICE_MOVES
 from models.refund import REFUND_MOVES
 from tasks.contracts import representations
-from tasks.contracts.views import FINAL_JOB_STATES, JobView, PaymentView, RefundView
+from tasks.contracts.views import FINAL_JOB_STATES, InvoiceView, JobView, PaymentView, RefundView
 from tests.builders.ingress import ingress_settings
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -24,6 +25,34 @@ DOCUMENT = openapi.document()
 JOB = JobView("job_a", "site", "payments.create", "done", "pay_a", 1, {"code": "x", "detail": "y"}, "a", "b")
 PAYMENT = PaymentView("pay_a", "site", "job_a", "paid", 1, 1, 0, "gbp", "B", "pi", "s", {"code": "x"}, "a", "b")
 REFUND = RefundView("ref_a", "site", "pay_a", "job_a", "succeeded", 1, "gbp", None, None, "re", "a", "b")
+
+LINE = {"description": "x", "quantity": 1, "unit_amount": 1, "tax": "exempt", "net": 1, "tax_amount": 0}
+INVOICE = InvoiceView(
+    "inv_a",
+    "site",
+    "job_a",
+    "sent",
+    "A-0001",
+    "gbp",
+    1,
+    0,
+    1,
+    0,
+    False,
+    [LINE],
+    None,
+    None,
+    None,
+    False,
+    None,
+    None,
+    None,
+    None,
+    None,
+    "in_a",
+    "a",
+    "b",
+)
 
 
 def references(value: Any) -> Iterator[str]:
@@ -87,12 +116,19 @@ def test_answers_hold_exactly_the_described_fields() -> None:
     assert set(representations.payment(PAYMENT)) == set(schemas.PaymentSchema().fields)
     assert set(representations.refund(REFUND)) == set(schemas.RefundSchema().fields)
     assert set(representations.refund(REFUND)["links"]) == set(schemas.RefundLinksSchema().fields)
+    assert set(representations.invoice(INVOICE)) == set(schemas.InvoiceShownSchema().fields)
+    assert set(representations.invoice(INVOICE)["links"]) == set(schemas.InvoiceLinksSchema().fields)
+    assert set(representations.invoice(INVOICE)["lines"][0]) == set(schemas.InvoiceLineShownSchema().fields)
     assert set(representations.job(JOB)["links"]) == set(schemas.JobLinksSchema().fields)
     assert set(representations.payment(PAYMENT)["links"]) == set(schemas.PaymentLinksSchema().fields)
 
 
 def test_every_status_of_a_refund_is_described() -> None:
     assert set(schemas.REFUND_STATUSES) == set(REFUND_MOVES.states)
+
+
+def test_every_status_of_an_invoice_is_described() -> None:
+    assert set(schemas.INVOICE_STATUSES) == set(INVOICE_MOVES.states)
 
 
 def test_every_job_state_is_described() -> None:

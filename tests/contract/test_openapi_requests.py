@@ -28,7 +28,11 @@ from tests.builders.ingress import Site
 
 pytestmark = pytest.mark.servers
 # Of these the requests must try both what is accepted and what is refused; elsewhere ids are random and unknown.
-ACCEPTS_SOME = {"POST /v1/payment-intents": {2, 4}, "GET /health/live": {2}, "GET /v1/openapi.json": {2}}
+ACCEPTS_SOME = {
+    "POST /v1/payment-intents": {2, 4},
+    "GET /health/live": {2},
+    "GET /v1/openapi.json": {2},
+}
 UNAVAILABLE = 503
 EXAMPLES = 15  # for each operation
 MORE_EXAMPLES = 100  # where some must be accepted: most bodies that the document allows break a rule that it can't tell

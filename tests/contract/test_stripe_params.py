@@ -14,10 +14,13 @@ from stripe import RequestOptions
 from stripe.params import PaymentIntentCaptureParams, PaymentIntentCreateParams
 
 from config.errors import StripeError
+from config.vat import TAXES
+from tests.builders.entries import invoice_request
 from tests.builders.worker import worker_settings
 from tests.contract.stripe_params import params_of, problems_of
 from workers.gateways.payment_intent_params import Taking
 from workers.gateways.stripe import StripeGateway, stripe_breaker
+from workers.gateways.stripe_invoices import Draft, StripeInvoices
 
 WHEN = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 KEY = {"operation": "job_1/do/1", "idempotency_key": "key"}
@@ -80,6 +83,36 @@ CALLS: dict[str, list[Callable[[StripeGateway], Any]]] = {
     "retrieve_charge_booking": [lambda g: g.retrieve_charge_booking("ch_1")],
     "retrieve_refund_booking": [lambda g: g.retrieve_refund_booking("re_1")],
 }
+DRAFT = Draft("cus_1", "gbp", None, 30, "PO-4711", "memo", "footer", {"course": "first-aid"})
+DUE = dt.datetime(2026, 4, 30, 12, tzinfo=dt.UTC)
+OPERATION = "inv_1/do/1"
+ALL_TAXES = [{"description": tax, "quantity": 2, "unit_amount": 4950, "tax": tax} for tax in TAXES]
+LINES = invoice_request("key", lines=ALL_TAXES).priced
+# Likewise of the part of it for invoices.
+CALLS_OF_INVOICES: dict[str, list[Callable[[StripeGateway], Any]]] = {
+    "create": [
+        lambda g: g.invoices.create(DRAFT, OPERATION),
+        lambda g: g.invoices.create(Draft("cus_1", "gbp", DUE, None, None, None, None, {}), OPERATION),
+    ],
+    "add_lines": [
+        lambda g: g.invoices.add_lines("in_1", LINES, currency="gbp", inclusive=False, operation=OPERATION),
+        lambda g: g.invoices.add_lines("in_1", LINES, currency="gbp", inclusive=True, operation=OPERATION),
+    ],
+    "finalize": [lambda g: g.invoices.finalize("in_1", OPERATION)],
+    "send": [lambda g: g.invoices.send("in_1", OPERATION)],
+    "attach_payment": [lambda g: g.invoices.attach_payment("in_1", "pi_1", OPERATION)],
+    "pay_out_of_band": [lambda g: g.invoices.pay_out_of_band("in_1", OPERATION)],
+    "void": [lambda g: g.invoices.void("in_1", OPERATION)],
+    "mark_uncollectible": [lambda g: g.invoices.mark_uncollectible("in_1", OPERATION)],
+    "retrieve": [lambda g: g.invoices.retrieve("in_1")],
+    "find": [lambda g: g.invoices.find(customer_id="cus_1", operation="inv_1/create/1")],
+}
+EVERY = [
+    (f"{part}{name}", call)
+    for part, calls in (("", CALLS), ("invoices.", CALLS_OF_INVOICES))
+    for name, variants in calls.items()
+    for call in variants
+]
 NOT_CALLS = {"longest_call", "close"}
 PAGE = {"object": "list", "has_more": True, "data": [{"id": "x_1", "metadata": {}}]}
 
@@ -114,6 +147,7 @@ def heard_of(call: Callable[[StripeGateway], Any]) -> list[tuple[Any, Any, Any]]
     settings = worker_settings().stripe
     gateway, heard = StripeGateway(settings, stripe_breaker(settings), system="sys_1"), []
     gateway._stripe = Ear(gateway._stripe, heard)  # type: ignore[assignment]
+    gateway.invoices = StripeInvoices(gateway._caller, gateway._stripe, "sys_1")
     with contextlib.suppress(Heard, StripeError):
         call(gateway)
     gateway.close()
@@ -129,9 +163,7 @@ def all_problems(call: Callable[[StripeGateway], Any]) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize(
-    "call", [call for calls in CALLS.values() for call in calls], ids=[name for name in CALLS for _ in CALLS[name]]
-)
+@pytest.mark.parametrize("call", [call for _, call in EVERY], ids=[name for name, _ in EVERY])
 def test_every_parameter_fits_stripe_pythons_types(call: Callable[[StripeGateway], Any]) -> None:
     assert heard_of(call) != []
     assert all_problems(call) == []
@@ -140,6 +172,7 @@ def test_every_parameter_fits_stripe_pythons_types(call: Callable[[StripeGateway
 def test_every_call_of_the_gateway_is_listened_to() -> None:
     public = {name for part in StripeGateway.__mro__[:-1] for name in vars(part) if not name.startswith("_")}
     assert public - NOT_CALLS == set(CALLS)
+    assert {name for name in vars(StripeInvoices) if not name.startswith("_")} == set(CALLS_OF_INVOICES)
 
 
 def test_a_look_up_is_listened_to_beyond_its_first_page() -> None:

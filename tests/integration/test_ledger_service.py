@@ -329,7 +329,9 @@ def paid_at_simulator(shop: House, stripe: Simulator, card: str = "4242424242424
 
 def hear_all(shop: House, stripe: Simulator, *names: str) -> None:
     """Let everything be heard that the simulator tells of these objects, twice, the newest first."""
-    listed = [json.dumps(each.to_dict()).encode() for each in stripe.client.v1.events.list({"limit": 100}).data]
+    listed = [
+        json.dumps(each.to_dict(), default=str).encode() for each in stripe.client.v1.events.list({"limit": 100}).data
+    ]
     for body in [*listed, *listed]:
         if any(name.encode() in body for name in names):
             taken = event_entry(body)

@@ -10,13 +10,22 @@ from typing import Any
 import pytest
 
 from config.keyring import Keyring
-from tasks.contracts.lists import BOOKING, CUSTOMER, LONGEST, PAYMENT, ListKey
+from tasks.contracts.lists import (
+    BOOKING,
+    CUSTOMER,
+    INVOICES_OF_BOOKING,
+    INVOICES_OF_CUSTOMER,
+    LONGEST,
+    PAYMENT,
+    ListKey,
+)
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
 from tasks.contracts.views import AbsentView, ListView
 from tests.builders.entries import CLIENT, entry_of, event_entry, new_key, payment_entry
 from tests.builders.house import House
 from tests.builders.ingress import VIEWS
+from tests.builders.invoices import plant_invoice
 from tests.builders.stripe_events import event
 from workers.jobs.forget import forget
 from workers.projections.missing import ABSENT_SECONDS, OLDER_LIST_SECONDS
@@ -91,6 +100,20 @@ def test_two_clients_with_the_same_booking_have_a_list_each(house: House) -> Non
     ours, theirs = made(house), made(house, client="office")
     assert entries(house, of_booking()) == [ours]
     assert entries(house, of_booking(client="office")) == [theirs]
+
+
+def test_a_booking_and_a_customer_list_their_invoices_and_no_payments(house: House) -> None:
+    made(house, email="ada@example.org")
+    first, second, other = (plant_invoice(house, booking_reference=name) for name in (BOOKED, BOOKED, None))
+    project(house.runtime, [first, second, other])
+    assert entries(house, ListKey(CLIENT, INVOICES_OF_BOOKING, BOOKED)) == [second, first]
+    assert entries(house, ListKey(CLIENT, INVOICES_OF_CUSTOMER, "Ada@example.org")) == [other, second, first]
+    assert len(entries(house, of_booking())) == 1
+    forget_all(house)
+    house.runtime.redis.set(house.keyspace.epoch, 1)
+    asked_for_list(house, ListKey(CLIENT, INVOICES_OF_BOOKING, BOOKED))
+    assert entries(house, ListKey(CLIENT, INVOICES_OF_BOOKING, BOOKED)) == [second, first]
+    assert house.invoice_view(first).status == "sent"
 
 
 def test_a_payment_lists_its_refunds(house: House) -> None:

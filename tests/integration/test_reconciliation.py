@@ -76,7 +76,7 @@ def buy(house: House, stripe: Simulator) -> str:
 def hear_all(house: House, stripe: Simulator) -> None:
     """Tell the house of all that Stripe has events of, and let it look up what follows."""
     for each in reversed(stripe.client.v1.events.list({"limit": 100}).data):
-        entry = event_entry(json.dumps(each.to_dict()).encode())
+        entry = event_entry(json.dumps(each.to_dict(), default=str).encode())
         house.take_in(entry)
         house.handle(entry.job_id)
     house.refresh_all()

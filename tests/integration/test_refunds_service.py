@@ -87,7 +87,7 @@ def hear(shop: House, stripe: Simulator, paid: Paid, *kinds: str) -> None:
 def heard_of(stripe: Simulator, paid: Paid) -> list[tuple[str, bytes]]:
     """Return kind and body of Stripe's events of a payment, the oldest first."""
     listed = stripe.client.v1.events.list({"limit": 100}).data
-    bodies = [(each.type, json.dumps(each.to_dict()).encode()) for each in reversed(listed)]
+    bodies = [(each.type, json.dumps(each.to_dict(), default=str).encode()) for each in reversed(listed)]
     return [(kind, body) for kind, body in bodies if paid.intent.encode() in body]
 
 

@@ -304,8 +304,8 @@ def test_the_simulators_own_events_in_any_order_and_batch_end_as_the_simulator_h
     shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, "4000000000009995")
     shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, "4242424242424242")
     stripe.client.v1.refunds.create({"payment_intent": name, "amount": 950})
-    listed = [each.to_dict() for each in stripe.client.v1.events.list({"limit": 100}).data]
-    bodies = [json.dumps(each).encode() for each in listed if name in json.dumps(each)]
+    listed = [json.dumps(each.to_dict(), default=str) for each in stripe.client.v1.events.list({"limit": 100}).data]
+    bodies = [each.encode() for each in listed if name in each]
     assert len(bodies) >= 6
     delivered = bodies * 2
     chance.shuffle(delivered)
@@ -408,7 +408,7 @@ def test_a_second_payment_intent_of_one_operation_never_replaces_the_first(house
     ]
 
 
-@pytest.mark.parametrize("kind", ["customer.created", "invoice.paid", "a.type.of.the.future"])
+@pytest.mark.parametrize("kind", ["customer.created", "product.created", "a.type.of.the.future"])
 def test_a_type_that_means_nothing_to_us_is_recorded(house: House, kind: str) -> None:
     assert deliver(house, event(kind, {"object": "thing", "id": "th_1"})) == ["done"]
     assert house.one("SELECT outcome, object_id FROM stripe_events") == {"outcome": "recorded", "object_id": "th_1"}

@@ -1,4 +1,4 @@
-"""The views of lists: which payments a booking or a customer has, and which refunds a payment."""
+"""The views of lists: which payments and invoices a booking or a customer has, and which refunds a payment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,29 +10,40 @@ from config.settings import WorkerSettings
 from models.customer import email_hash
 from models.encrypted import decrypt
 from tasks.contracts.identity import derived_id
-from tasks.contracts.lists import BOOKING, CUSTOMER, LONGEST, PAYMENT, ListKey
+from tasks.contracts.lists import (
+    BOOKING,
+    CUSTOMER,
+    INVOICES_OF_BOOKING,
+    INVOICES_OF_CUSTOMER,
+    LONGEST,
+    OF_CUSTOMERS,
+    PAYMENT,
+    ListKey,
+)
 from tasks.contracts.views import ListView
 
 # Each by an index that ends in `created_at, id`; one more than a list holds tells whether there are more.
 _BELONGS = {
     BOOKING: ("payments", "client_id = wanted.client AND booking_reference = wanted.value"),
     CUSTOMER: ("payments", "customer_id = wanted.value"),  # whose id is derived from the client's
+    INVOICES_OF_BOOKING: ("invoices", "client_id = wanted.client AND booking_reference = wanted.value"),
+    INVOICES_OF_CUSTOMER: ("invoices", "customer_id = wanted.value"),
     PAYMENT: ("refunds", "client_id = wanted.client AND payment_id = wanted.value"),
 }
 _LISTED = {
     noun: text(f"""
 WITH wanted AS (
-    SELECT number, client, value, anchor.created_at AS until, anchor.id AS before, named.before IS NULL AS newest
+    SELECT place, client, value, anchor.created_at AS until, anchor.id AS before, named.before IS NULL AS newest
     FROM unnest(CAST(:clients AS text[]), CAST(:values AS text[]), CAST(:befores AS text[])) WITH ORDINALITY
-        AS named (client, value, before, number) LEFT JOIN {table} AS anchor ON anchor.id = named.before
+        AS named (client, value, before, place) LEFT JOIN {table} AS anchor ON anchor.id = named.before
 )
-SELECT number, (
+SELECT place, (
     SELECT count(*) FROM {table} WHERE {belongs} AND (newest OR (created_at, id) < (until, before))
 ) AS total, ARRAY(
     SELECT id FROM {table} WHERE {belongs} AND (newest OR (created_at, id) < (until, before))
     ORDER BY created_at DESC, id DESC LIMIT :most
 ) AS ids
-FROM wanted ORDER BY number
+FROM wanted ORDER BY place
 """)  # noqa: S608 - built of constants
     for noun, (table, belongs) in _BELONGS.items()
 }
@@ -44,6 +55,11 @@ WHERE payments.id = ANY(:ids) AND (:all OR projected_version = 0)
 """)
 _OF_REFUNDS = text("""
 SELECT DISTINCT client_id, payment_id FROM refunds WHERE id = ANY(:ids) AND (:all OR projected_version = 0)
+""")
+_OF_INVOICES = text("""
+SELECT DISTINCT invoices.client_id, booking_reference, customer_id, customers.email
+FROM invoices JOIN customers ON customers.id = invoices.customer_id
+WHERE invoices.id = ANY(:ids) AND (:all OR projected_version = 0)
 """)
 
 
@@ -66,7 +82,7 @@ class Listed:
 
 
 def lists_of(session: Session, settings: WorkerSettings, ids: Iterable[str], *, known: bool = False) -> list[ListKey]:
-    """Return the lists that payments and refunds are on, if these are not shown yet, or else if `known` ones count.
+    """Return the lists that things are on which are not shown yet, or else, if `known` ones count, of all of them.
 
     Raises:
         SealBrokenError, KeyringError: if a customer's address can't be opened.
@@ -74,6 +90,7 @@ def lists_of(session: Session, settings: WorkerSettings, ids: Iterable[str], *, 
     names = list(ids)
     payments = [name for name in names if name.startswith("pay_")]
     refunds = [name for name in names if name.startswith("ref_")]
+    invoices = [name for name in names if name.startswith("inv_")]
     found: list[ListKey] = []
     if payments:
         for row in session.execute(_OF_PAYMENTS, {"ids": payments, "all": known}):
@@ -82,6 +99,12 @@ def lists_of(session: Session, settings: WorkerSettings, ids: Iterable[str], *, 
                 ListKey(row.client_id, BOOKING, row.booking_reference),
                 ListKey(row.client_id, CUSTOMER, email.casefold()),
             ]
+    if invoices:
+        for row in session.execute(_OF_INVOICES, {"ids": invoices, "all": known}):
+            email = decrypt(settings.encryption_keys, "customers", "email", row.customer_id, row.email)
+            found.append(ListKey(row.client_id, INVOICES_OF_CUSTOMER, email.casefold()))
+            if row.booking_reference is not None:
+                found.append(ListKey(row.client_id, INVOICES_OF_BOOKING, row.booking_reference))
     if refunds:
         for row in session.execute(_OF_REFUNDS, {"ids": refunds, "all": known}):
             found.append(ListKey(row.client_id, PAYMENT, row.payment_id))
@@ -108,7 +131,7 @@ def read_lists(session: Session, settings: WorkerSettings, keys: Sequence[ListKe
 
 def _value(settings: WorkerSettings, key: ListKey) -> str:
     """Return by what the rows of a list are found: a customer by their id, which their address leads to."""
-    if key.noun != CUSTOMER:
+    if key.noun not in OF_CUSTOMERS:
         return key.value
     secret = settings.derivation_key
     return derived_id("cst", secret, key.client_id, email_hash(secret, key.value))

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
-from tasks.contracts.views import JobView, PaymentView, RefundView
+from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView
+from workers.projections.invoice_views import read_invoice_views
 from workers.projections.job_views import read_job_views
 from workers.projections.payment_views import read_payment_views
 from workers.projections.refund_views import read_refund_views
 
-View = JobView | PaymentView | RefundView
+View = JobView | PaymentView | RefundView | InvoiceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Noun:
 NOUNS: Sequence[Noun] = (
     Noun("payments", "pay_", read_payment_views),
     Noun("refunds", "ref_", read_refund_views),
+    Noun("invoices", "inv_", read_invoice_views),
     Noun("jobs", "job_", read_job_views),
 )
 

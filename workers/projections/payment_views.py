@@ -54,4 +54,5 @@ def _view(row: Payment, ring: Keyring, flags: list[str]) -> PaymentView:
         if row.hold_expires_at
         else None,
         flags=flags,
+        invoice_id=row.invoice_id,
     )

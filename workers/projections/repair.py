@@ -13,7 +13,7 @@ from workers.projections.projector import current_epoch, project
 from workers.runtime import Runtime
 
 LOG = logging.getLogger("tollgate.projections")
-SEALED = "pay_"  # only payments hold secrets that are opened to be shown
+SEALED = ("pay_", "inv_")  # only these hold what is opened to be shown
 REPAIR_BATCH = 500  # rows of a table that are read, sealed and written together
 REPAIR_ROUNDS = 10  # batches at a time, so that a long repair does not starve the rest
 STEP = 2_000  # rows that are marked in one transaction
@@ -68,17 +68,17 @@ def repair_views(runtime: Runtime) -> int:
 
 
 def _show(runtime: Runtime, ids: Sequence[str]) -> int:
-    """Show all but the payments whose secrets can't be opened: these must not keep the others from being shown."""
+    """Show all but the payments and invoices that can't be opened: these must not keep the others from being shown."""
     try:
         return project(runtime, ids)
     except (SealBrokenError, KeyringError) as error:
-        payments = [name for name in ids if name.startswith(SEALED)]
+        sealed = [name for name in ids if name.startswith(SEALED)]
         others = [name for name in ids if not name.startswith(SEALED)]
-        if len(payments) == 1:
-            LOG.error("payment %s can't be shown: %s", payments[0], error)  # noqa: TRY400 - the trace tells nothing
+        if len(sealed) == 1:
+            LOG.error("%s can't be shown: %s", sealed[0], error)  # noqa: TRY400 - the trace tells nothing
             return project(runtime, others)
-        half = len(payments) // 2
-        return _show(runtime, [*others, *payments[:half]]) + _show(runtime, payments[half:])
+        half = len(sealed) // 2
+        return _show(runtime, [*others, *sealed[:half]]) + _show(runtime, sealed[half:])
 
 
 def repair_forgotten(runtime: Runtime) -> bool:

@@ -1,4 +1,4 @@
-"""Announcements: what a client's website is to hear of its payments and refunds.
+"""Announcements: what a client's website is to hear of its payments, refunds and invoices.
 
 They are left behind by the transaction in which something happens (the outbox); `workers.services.notifications` sends
 them.
@@ -13,12 +13,14 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models.endpoint import Endpoint
+from models.invoice import INVOICE_MOVES, Invoice
 from models.payment import PAYMENT_MOVES, Payment
 from models.refund import REFUND_MOVES, Refund
 from tasks.contracts import representations
 from tasks.contracts.notifications import SendNotification
 from workers.jobs.follow_up import enqueue
 from workers.projections.instants import rfc3339
+from workers.projections.invoice_views import read_invoice_views
 from workers.projections.payment_views import read_payment_views
 from workers.projections.refund_views import read_refund_views
 from workers.runtime import Runtime
@@ -29,8 +31,10 @@ TYPES: Final = (
     *(f"payment.{status}" for status in sorted(PAYMENT_MOVES.states)),
     *FLAGGED.values(),
     *(f"refund.{status}" for status in sorted(REFUND_MOVES.states)),
+    *(f"invoice.{status}" for status in sorted(INVOICE_MOVES.states)),
 )
-KEPT_BACK: Final = frozenset({"client_secret"})  # it lets its holder pay: it is read by whoever has an API key
+# They let their holder pay, or see whose invoice it is: they are read by whoever has an API key.
+KEPT_BACK: Final = frozenset({"client_secret", "hosted_invoice_url", "invoice_pdf", "lines", "purchase_order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def announce(
     session: Session,
     runtime: Runtime,
     kind: str,
-    subject: Payment | Refund | Unreserved,
+    subject: Payment | Refund | Invoice | Unreserved,
     data: Mapping[str, Any] | None = None,
     *,
     slot: str | None = None,
@@ -97,11 +101,14 @@ def _endpoints(session: Session, client_id: str) -> Sequence[Endpoint]:
     return known[client_id]
 
 
-def _shown(session: Session, runtime: Runtime, subject: Payment | Refund | Unreserved) -> dict[str, Any]:
+def _shown(session: Session, runtime: Runtime, subject: Payment | Refund | Invoice | Unreserved) -> dict[str, Any]:
     ring = runtime.settings.encryption_keys
     if isinstance(subject, Payment):
         [(_, payment)] = read_payment_views(session, ring, [subject.id])
         written = representations.payment(payment)
+    elif isinstance(subject, Invoice):
+        [(_, invoice)] = read_invoice_views(session, ring, [subject.id])
+        written = representations.invoice(invoice)
     else:
         [(_, refund)] = read_refund_views(session, ring, [subject.id])
         written = representations.refund(refund)

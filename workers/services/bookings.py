@@ -24,15 +24,18 @@ from workers.runtime import Runtime
 PAID: Final = ("paid", "partially_refunded", "disputed")  # money came, and is not all given back
 OVER: Final = ("canceled", "failed", "refunded")
 # May still take money, or holds some. A declined payment may: its shopper can try another card. Declined for good is
-# only what was charged while the customer was away.
+# only what was charged while the customer was away. What paid an invoice is beside a booking's own payments: an invoice
+# may be for what is left after a deposit.
 IS_LIVE: Final = (
-    f"(NOT {one_of('{table}.status', OVER)} AND NOT ({{table}}.status = 'declined' AND {{table}}.off_session))"
+    f"(NOT {one_of('{table}.status', OVER)} AND NOT ({{table}}.status = 'declined' AND {{table}}.off_session)"
+    " AND {table}.invoice_id IS NULL)"
 )
 
 
 def is_live(payment: Payment) -> bool:
     """Tell the same of a row."""
-    return payment.status not in OVER and not (payment.status == "declined" and payment.off_session)
+    over = payment.status in OVER or (payment.status == "declined" and payment.off_session)
+    return not over and payment.invoice_id is None
 
 
 MOST_TOLD: Final = 20  # a client that names everything by one reference must not make each flag a long list
@@ -80,6 +83,8 @@ def money_came(session: Session, runtime: Runtime, payment: Payment) -> None:
         runtime: seals the job.
         payment: its locked row, with `paid_at`.
     """
+    if payment.invoice_id is not None:
+        return
     # Others that are being paid at this moment are live for this transaction, if not paid: the later review sees both.
     late = is_late(payment, payment.paid_at)
     if late or _has_others(session, payment.client_id, payment.booking_reference, payment.id):

@@ -7,13 +7,15 @@ from typing import Any, Final
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session, load_only
 
-from config.retries import CREATE_PAYMENT_AGE
+from config.retries import CREATE_INVOICE_AGE, CREATE_PAYMENT_AGE
 from models.base import one_of
+from models.invoice import ON_THE_WAY as INVOICE_ON_THE_WAY
 from models.job import DUE_STATES
 from models.payment import ON_THE_WAY, Payment
 from models.payment_status import status_from
 from models.refund import HOLDING, UNSENT
 from workers.services.bookings import IS_LIVE, PAID, duplicate_details
+from workers.services.invoice_numbers import gaps
 from workers.services.stripe_objects import facts_of
 
 # What the questions about payments can find; found no more of a payment that was looked at, it is cleared.
@@ -36,7 +38,7 @@ _PAID_TWICE = text(f"""
 WITH bookings AS (SELECT DISTINCT client_id, booking_reference FROM payments WHERE id = ANY(:ids))
 SELECT array_agg(payments.id ORDER BY payments.id) AS paid
 FROM payments JOIN bookings USING (client_id, booking_reference)
-WHERE {one_of("payments.status", PAID)}
+WHERE {one_of("payments.status", PAID)} AND payments.invoice_id IS NULL
 GROUP BY client_id, booking_reference HAVING count(*) > 1
 """)  # noqa: S608 - built of constants
 _STILL_DOUBLE = text(f"""
@@ -93,23 +95,29 @@ HAVING max(told.new) FILTER (WHERE told.from_last = 1) IS DISTINCT FROM nouns.st
 """)
 # Since when something stands as it does tells its last move: its row changes with every flag.
 _LONG = """
-    {noun}.created_at < clock_timestamp() - make_interval(secs => :age) AND NOT EXISTS (
+    {noun}.created_at < clock_timestamp() - make_interval(secs => :{age}) AND NOT EXISTS (
         SELECT FROM history WHERE history.subject_id = {noun}.id
-        AND history.recorded_at >= clock_timestamp() - make_interval(secs => :age)
+        AND history.recorded_at >= clock_timestamp() - make_interval(secs => :{age})
     ) ORDER BY {noun}.created_at LIMIT :most
 """
 _STUCK = text(f"""
 (SELECT payments.id AS subject, payments.status, payments.job_id AS job FROM payments
-    WHERE {one_of("payments.status", ON_THE_WAY)} AND {_LONG.format(noun="payments")})
+    WHERE {one_of("payments.status", ON_THE_WAY)} AND {_LONG.format(noun="payments", age="age")})
 UNION ALL
 (SELECT refunds.id, refunds.status, refunds.job_id FROM refunds
-    WHERE {one_of("refunds.status", UNSENT)} AND {_LONG.format(noun="refunds")})
+    WHERE {one_of("refunds.status", UNSENT)} AND {_LONG.format(noun="refunds", age="age")})
+UNION ALL
+(SELECT invoices.id, invoices.status, invoices.job_id FROM invoices
+    WHERE {one_of("invoices.status", INVOICE_ON_THE_WAY)} AND {_LONG.format(noun="invoices", age="invoice_age")})
 UNION ALL
 (SELECT jobs.id, jobs.state, jobs.id FROM jobs
     WHERE ({one_of("jobs.state", DUE_STATES)} OR jobs.state = 'running')
     AND jobs.expires_at < clock_timestamp() - make_interval(secs => :grace)
     AND NOT EXISTS (SELECT FROM payments WHERE payments.job_id = jobs.id AND {one_of("payments.status", ON_THE_WAY)})
     AND NOT EXISTS (SELECT FROM refunds WHERE refunds.job_id = jobs.id AND {one_of("refunds.status", UNSENT)})
+    AND NOT EXISTS (
+        SELECT FROM invoices WHERE invoices.job_id = jobs.id AND {one_of("invoices.status", INVOICE_ON_THE_WAY)}
+    )
     LIMIT :most)
 """)  # noqa: S608 - built of constants
 ENDING_SECONDS: Final = 60.0  # for a job that has just expired to end
@@ -171,18 +179,25 @@ def _astray(session: Session, ids: Sequence[str]) -> Iterator[Finding]:
 
 
 def of_others(session: Session, since: str | None, most: int) -> list[Finding]:
-    """Return what else is wrong: what is on its way for too long, and what the ledger says of no payment.
+    """Return what else is wrong: what is on its way for too long, what the ledger says of no payment, missing numbers.
 
     Args:
         session: only reads.
         since: payouts are looked at that were written since then (RFC 3339); None for all.
         most: of each noun.
     """
-    parameters = {"age": CREATE_PAYMENT_AGE, "grace": ENDING_SECONDS, "most": most, "since": since}
+    parameters = {
+        "age": CREATE_PAYMENT_AGE,
+        "invoice_age": CREATE_INVOICE_AGE,
+        "grace": ENDING_SECONDS,
+        "most": most,
+        "since": since,
+    }
     stuck = session.execute(_STUCK, parameters)
     return [
         *(Finding("stuck", row.subject, {"status": row.status, "job": row.job}) for row in stuck),
         *map(_unbalanced, session.execute(_UNBALANCED_OTHERS, parameters)),
+        *(Finding("invoice_number_gap", prefix, missing) for prefix, missing in gaps(session).items()),
     ]
 
 
@@ -212,5 +227,5 @@ def cured_others(session: Session, found: Iterable[Finding]) -> list[tuple[str, 
 
 _UP_OTHERS = text("""
 SELECT kind, subject_id FROM flags WHERE cleared_at IS NULL
-    AND (kind = 'stuck' OR (kind = 'ledger_unbalanced' AND subject_id NOT LIKE 'pay\\_%'))
+    AND (kind IN ('stuck', 'invoice_number_gap') OR (kind = 'ledger_unbalanced' AND subject_id NOT LIKE 'pay\\_%'))
 """)

@@ -1,4 +1,4 @@
-"""Moves: the one way in which a payment or refund changes its status."""
+"""Moves: the one way in which a payment, refund or invoice changes its status."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from models.history import History
+from models.invoice import INVOICE_MOVES, Invoice
 from models.payment import PAYMENT_MOVES, Payment
 from models.refund import REFUND_MOVES, Refund
+from models.states import Moves
 from workers.runtime import Runtime
 from workers.services.announcements import announce
 
@@ -21,8 +23,8 @@ class Source:
     evidence: str | None
 
 
-def move(session: Session, runtime: Runtime, row: Payment | Refund, status: str, source: Source) -> None:
-    """Move a payment or refund to a status, write history, tell the client's website, and let the view follow.
+def move(session: Session, runtime: Runtime, row: Payment | Refund | Invoice, status: str, source: Source) -> None:
+    """Move a payment, refund or invoice to a status, write history, tell the client's website, and let the view follow.
 
     The caller has locked the row, and set whatever else has changed. Staying is no move, but the view follows all the
     same.
@@ -30,7 +32,7 @@ def move(session: Session, runtime: Runtime, row: Payment | Refund, status: str,
     Raises:
         IllegalMoveError: if the status may not follow the present one.
     """
-    moves = PAYMENT_MOVES if isinstance(row, Payment) else REFUND_MOVES
+    moves = moves_of(row)
     moved = status != row.status
     if moved:
         moves.check(row.id, row.status, status)
@@ -39,6 +41,13 @@ def move(session: Session, runtime: Runtime, row: Payment | Refund, status: str,
     row.version += 1
     if moved:
         announce(session, runtime, f"{moves.noun}.{status}", row)
+
+
+def moves_of(row: Payment | Refund | Invoice) -> Moves:
+    """Return the table of moves of a row's noun."""
+    if isinstance(row, Payment):
+        return PAYMENT_MOVES
+    return REFUND_MOVES if isinstance(row, Refund) else INVOICE_MOVES
 
 
 def note(session: Session, noun: str, subject_id: str, *, old: str | None, new: str, source: Source) -> None:

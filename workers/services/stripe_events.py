@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from config.errors import ContractError
+from models.invoice import Invoice
 from models.payment import Payment
 from models.refund import Refund
 from models.stripe_event import StripeEventRow
@@ -23,20 +24,30 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
+from workers.services.invoice_events import FAMILIES as INVOICE_FAMILIES
+from workers.services.invoice_events import (
+    apply_invoice_event,
+    find_invoice,
+    is_of_invoices,
+    locked_invoices,
+    note_foreign,
+)
 from workers.services.ledger import post_dispute, post_payout
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
 from workers.services.stripe_refunds import apply_refund
 
-SUBJECTS = ("pay_", "ref_")  # with which the ids begin that our operations at Stripe are named after
+# With which the ids begin that our operations at Stripe are named after, of what is paid and of what is invoiced.
+SUBJECTS = ("pay_", "ref_")
+INVOICED = ("inv_",)
 APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.")
 PAYOUT_PAID, PAYOUT_FAILED = "payout.paid", "payout.failed"  # they move money, and are of no payment
 
 
 def matters(kind: str) -> bool:
     """Tell whether an event of that type may change anything here, so that it must not be missed."""
-    return kind.startswith(APPLIED_FAMILIES) or kind in (PAYOUT_PAID, PAYOUT_FAILED)
+    return kind.startswith((*APPLIED_FAMILIES, *INVOICE_FAMILIES)) or kind in (PAYOUT_PAID, PAYOUT_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class Event:
     """One event, parsed as far as it must be.
 
     Args:
-        operation_subject: the id of a payment or refund in its object's operation, if that is one of ours.
+        operation_subject: the id of a payment, refund or invoice in its object's operation, if that is one of ours.
         payment_intent_id: the PaymentIntent that its object is or names.
     """
 
@@ -77,6 +88,7 @@ def parse_event(body: bytes, system: str) -> Event:
         raise ContractError(f"the body is no Stripe event: {type(error).__name__}") from None
     metadata = fields.get("metadata")
     operation = parse_operation(own_operation(metadata, system) or "") if isinstance(metadata, dict) else None
+    subjects = INVOICED if kind.startswith(INVOICE_FAMILIES) else SUBJECTS
     is_intent = fields.get("object") == "payment_intent"
     object_id = _name_or_none(fields.get("id"))
     named = object_id if is_intent else _name_or_none(fields.get("payment_intent"))
@@ -86,7 +98,7 @@ def parse_event(body: bytes, system: str) -> Event:
         created=created,
         fields=fields,
         object_id=object_id,
-        operation_subject=operation[0] if operation and operation[0].startswith(SUBJECTS) else None,
+        operation_subject=operation[0] if operation and operation[0].startswith(subjects) else None,
         payment_intent_id=named,
     )
 
@@ -113,12 +125,16 @@ def apply_events(session: Session, runtime: Runtime, items: Sequence[tuple[JobRo
         except ContractError as error:
             outcomes[job.id] = _unreadable(error)
     payments = _locked_payments(session, [event for _, event in readable if event.applies])
+    invoices = locked_invoices(session, [event for _, event in readable if is_of_invoices(event)])
     # In the order in which they happened; within one second a PaymentIntent's word makes its charge's clear.
     for job, event in sorted(
         readable, key=lambda each: (each[1].created, not each[1].type.startswith("payment_intent."))
     ):
         try:
-            outcomes[job.id] = _apply(session, runtime, job, event, payments)
+            if is_of_invoices(event):
+                outcomes[job.id] = _apply_to_invoice(session, runtime, job, event, invoices)
+            else:
+                outcomes[job.id] = _apply(session, runtime, job, event, payments)
         except ContractError as error:
             outcomes[job.id] = _unreadable(error)
     return [outcomes[job.id] for job, _ in items]
@@ -154,7 +170,7 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
         return _recorded(session, job, event, "recorded")
     payment = _find(event, payments)
     if payment is None and event.operation_subject is not None:
-        return waiting(runtime, job, "PaymentNotHere", f"{event.id} speaks of {event.operation_subject}, not here yet")
+        return _wait_for_row(runtime, job, event)
     if payment is None:
         return _recorded(session, job, event, "foreign")
     if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
@@ -164,6 +180,21 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
     if verdict is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=event.id, request_id=job.request_id)
     return _recorded(session, job, event, "applied", payment, refund_id)
+
+
+def _apply_to_invoice(
+    session: Session, runtime: Runtime, job: JobRow, event: Event, invoices: Sequence[Invoice]
+) -> Outcome:
+    invoice = find_invoice(event, invoices)
+    if invoice is None and event.operation_subject is not None:
+        return _wait_for_row(runtime, job, event)
+    if invoice is None:
+        note_foreign(session, event)
+        return _recorded(session, job, event, "foreign")
+    if event.operation_subject == invoice.id and invoice.stripe_id not in (None, event.object_id):
+        return _recorded(session, job, event, "foreign")
+    apply_invoice_event(session, runtime, job, event, invoice)
+    return _recorded(session, job, event, "applied", invoice=invoice)
 
 
 def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
@@ -206,6 +237,7 @@ def _recorded(
     outcome: str,
     payment: Payment | None = None,
     refund_id: str | None = None,
+    invoice: Invoice | None = None,
 ) -> Outcome:
     session.execute(
         insert(StripeEventRow)
@@ -215,13 +247,18 @@ def _recorded(
             type=event.type,
             object_id=event.object_id,
             payment_id=None if payment is None else payment.id,
+            invoice_id=None if invoice is None else invoice.id,
             created=event.created,
             outcome=outcome,
         )
         .on_conflict_do_nothing()
     )
-    touched = [each for each in (None if payment is None else payment.id, refund_id) if each is not None]
-    return done(lambda _session: None, touched=tuple(touched))
+    names = (None if payment is None else payment.id, refund_id, None if invoice is None else invoice.id)
+    return done(lambda _session: None, touched=tuple(name for name in names if name is not None))
+
+
+def _wait_for_row(runtime: Runtime, job: JobRow, event: Event) -> Outcome:
+    return waiting(runtime, job, "RowNotHere", f"{event.id} speaks of {event.operation_subject}, not here yet")
 
 
 def _unreadable(error: ContractError) -> Outcome:

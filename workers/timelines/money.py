@@ -1,4 +1,4 @@
-"""What payments, refunds and bookings have to tell: how they stand, their moves, money, and flags."""
+"""What payments, refunds, invoices and bookings have to tell: how they stand, their moves, money, and flags."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +19,11 @@ ORDER BY payments.created_at, payments.id
 _REFUNDS = text("""
 SELECT id, payment_id, job_id, amount, currency, reason, status, failure_reason, stripe_id, created_at
 FROM refunds WHERE id = ANY(:ids) ORDER BY created_at, id
+""")
+_INVOICES = text("""
+SELECT id, job_id, number, subtotal, tax_amount, total, currency, status, reached, amount_paid, paid_out_of_band,
+       payment_id, booking_reference, stripe_id, created_at, due_at, sent_at, paid_at, dirty
+FROM invoices WHERE id = ANY(:ids) ORDER BY created_at, id
 """)
 _HISTORY = text("""
 SELECT noun, subject_id, old, new, source, evidence, recorded_at FROM history WHERE subject_id = ANY(:ids) ORDER BY id
@@ -42,11 +47,14 @@ SELECT kind, subject_id, details, raised_at, cleared_at FROM flags WHERE subject
 """)
 
 
-def standing(session: Session, payments: Sequence[str], refunds: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return how payments and refunds stand now, without anything personal."""
+def standing(
+    session: Session, payments: Sequence[str], refunds: Sequence[str], invoices: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return how payments, refunds and invoices stand now, without anything personal."""
     return {
         "payments": [dict(row) for row in session.execute(_PAYMENTS, {"ids": list(payments)}).mappings()],
         "refunds": [dict(row) for row in session.execute(_REFUNDS, {"ids": list(refunds)}).mappings()],
+        "invoices": [dict(row) for row in session.execute(_INVOICES, {"ids": list(invoices)}).mappings()],
     }
 
 
@@ -83,6 +91,23 @@ def lines_of_refunds(session: Session, ids: Sequence[str]) -> Iterator[Line]:
         words = f"refund of {row.amount} {row.currency} of {row.payment_id}, {origin}{failure}"
         details = {key: value for key, value in row._mapping.items() if key != "created_at"}  # noqa: SLF001 - public
         yield Line(row.created_at, Clock.OURS, "refund", row.id, words, details)
+
+
+def lines_of_invoices(session: Session, ids: Sequence[str]) -> Iterator[Line]:
+    """Tell of invoices what is in no history."""
+    for row in session.execute(_INVOICES, {"ids": list(ids)}):
+        words = f"invoice of {row.total} {row.currency}, {row.tax_amount} of it tax, by {row.job_id}"
+        facts = {"total": row.total, "tax": row.tax_amount, "currency": row.currency, "job": row.job_id}
+        yield Line(row.created_at, Clock.OURS, "invoice", row.id, words, facts)
+        if row.sent_at is not None:
+            words = f"invoice {row.number} was mailed last"
+            yield Line(row.sent_at, Clock.STRIPES, "sent", row.id, words, {"number": row.number})
+        if row.due_at is not None:
+            yield Line(row.due_at, Clock.STRIPES, "due", row.id, "the day on which it is due", {"due_at": row.due_at})
+        if row.paid_at is not None:
+            by = "past Stripe" if row.paid_out_of_band else f"by {row.payment_id or 'a payment not known yet'}"
+            words = f"invoice {row.number} was paid, {by}"
+            yield Line(row.paid_at, Clock.STRIPES, "paid", row.id, words, {"payment": row.payment_id})
 
 
 def lines_of_moves(session: Session, ids: Sequence[str]) -> Iterator[Line]:

@@ -37,8 +37,29 @@ _PAYMENTS: Mapping[str, TextClause] = {
     "ch_": text(f"SELECT id FROM payments WHERE stripe_charge_id = :id UNION {_BY_LEDGER}"),  # noqa: S608 - as above
     "re_": text(f"SELECT payment_id FROM refunds WHERE stripe_id = :id UNION {_BY_LEDGER}"),  # noqa: S608 - as above
     "evt_": text("SELECT payment_id FROM stripe_events WHERE id = :id"),
+    "inv_": text("""
+        SELECT id FROM payments WHERE invoice_id = :id
+        UNION SELECT COALESCE(payment_id, asked_payment_id) FROM invoices WHERE id = :id
+    """),
+    "in_": text("""
+        SELECT payments.id FROM invoices JOIN payments ON payments.invoice_id = invoices.id
+        WHERE invoices.stripe_id = :id
+        UNION SELECT COALESCE(payment_id, asked_payment_id) FROM invoices WHERE stripe_id = :id
+    """),
     "": text(_BY_LEDGER),
 }
+_INVOICES = text("""
+SELECT id FROM invoices WHERE id = :id
+UNION SELECT id FROM invoices WHERE stripe_id = :id
+UNION SELECT id FROM invoices WHERE number = :id
+UNION SELECT id FROM invoices WHERE payment_id = ANY(:payments)
+UNION SELECT subject_id FROM jobs WHERE id = :id AND subject_id LIKE 'inv\\_%'
+UNION SELECT invoice_id FROM stripe_events WHERE id = :id
+UNION SELECT invoices.id FROM clients, LATERAL (
+    SELECT id FROM invoices WHERE client_id = clients.id AND booking_reference = :id LIMIT :most
+) AS invoices
+LIMIT :most
+""")
 _SAME = {"py_": "ch_", "pyr_": "re_"}  # Stripe's ids of charges and refunds that are by no card
 _BY_REQUEST = text("""
 SELECT id FROM jobs WHERE request_id = :id
@@ -55,6 +76,7 @@ _REFUNDS = text("SELECT id FROM refunds WHERE payment_id = ANY(:ids) ORDER BY id
 _JOBS = text("""
 SELECT id FROM jobs WHERE subject_id = ANY(:ids) AND kind <> :show
 UNION SELECT job_id FROM stripe_events WHERE payment_id = ANY(:ids)
+UNION SELECT job_id FROM stripe_events WHERE invoice_id = ANY(:ids)
 UNION SELECT job_id FROM payments WHERE id = ANY(:ids)
 LIMIT :jobs
 """)
@@ -70,13 +92,14 @@ class Subjects:
 
     payments: Sequence[str] = field(default=())
     refunds: Sequence[str] = field(default=())
+    invoices: Sequence[str] = field(default=())
     jobs: Sequence[str] = field(default=())
     more: bool = False
 
     @property
     def any(self) -> bool:
         """Whether there is anything."""
-        return bool(self.payments or self.jobs)
+        return bool(self.payments or self.invoices or self.jobs)
 
 
 def find(session: Session, name: str) -> Subjects:
@@ -89,7 +112,9 @@ def find(session: Session, name: str) -> Subjects:
     if not payments and not jobs:
         jobs = _distinct(session.scalars(_BY_REQUEST, parameters))
         payments = _distinct(session.scalars(_SUBJECTS, {"ids": jobs}))
-    return _with_all(session, payments, jobs)
+    named = {"id": name, "payments": payments, "most": MOST_PAYMENTS}
+    invoices = _distinct(session.scalars(_INVOICES, named))
+    return _with_all(session, payments, invoices, jobs)
 
 
 def _by_prefix(name: str) -> TextClause:
@@ -97,12 +122,12 @@ def _by_prefix(name: str) -> TextClause:
     return _PAYMENTS[_SAME.get(prefix, prefix)]
 
 
-def _with_all(session: Session, payments: list[str], jobs: list[str]) -> Subjects:
+def _with_all(session: Session, payments: list[str], invoices: list[str], jobs: list[str]) -> Subjects:
     told = payments[:MOST_PAYMENTS]
     refunds = list(session.scalars(_REFUNDS, {"ids": told}))
-    ids = [*told, *refunds]
+    ids = [*told, *refunds, *invoices]
     theirs = session.scalars(_JOBS, {"ids": ids, "show": ShowViews.KIND.name, "jobs": MOST_JOBS})
-    return Subjects(told, refunds, _distinct([*jobs, *theirs]), more=len(payments) > len(told))
+    return Subjects(told, refunds, invoices, _distinct([*jobs, *theirs]), more=len(payments) > len(told))
 
 
 def _distinct(names: Iterable[str | None]) -> list[str]:

@@ -11,6 +11,7 @@ from workers.timelines.line import Line, in_order
 from workers.timelines.money import (
     lines_of_events,
     lines_of_flags,
+    lines_of_invoices,
     lines_of_ledger,
     lines_of_moves,
     lines_of_payments,
@@ -25,7 +26,7 @@ class Timeline:
     """All that is known of one id.
 
     Args:
-        standing: how its payments and refunds stand now.
+        standing: how its payments, refunds and invoices stand now.
         lines: what happened, by time.
     """
 
@@ -39,15 +40,16 @@ def timeline_of(session: Session, name: str) -> Timeline | None:
     subjects = find(session, name)
     if not subjects.any:
         return None
-    now = standing(session, subjects.payments, subjects.refunds)
-    named = [*subjects.payments, *subjects.refunds, *subjects.jobs, name]
+    now = standing(session, subjects.payments, subjects.refunds, subjects.invoices)
+    named = [*subjects.payments, *subjects.refunds, *subjects.invoices, *subjects.jobs, name]
     bookings = {str(payment["booking_reference"]) for payment in now["payments"]}
     lines = [
         *lines_of_payments(session, subjects.payments),
         *lines_of_jobs(session, subjects.jobs),
         *lines_of_refunds(session, subjects.refunds),
+        *lines_of_invoices(session, subjects.invoices),
         *lines_of_events(session, subjects.payments, subjects.jobs),
-        *lines_of_moves(session, [*subjects.payments, *subjects.refunds]),
+        *lines_of_moves(session, [*subjects.payments, *subjects.refunds, *subjects.invoices]),
         *lines_of_ledger(session, subjects.payments),
         *lines_of_flags(session, sorted({*named, *bookings})),
         *lines_of_operators(session, sorted(set(named))),

@@ -58,6 +58,39 @@ def refund(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def invoice(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "in_1",
+        "object": "invoice",
+        "status": "open",
+        "currency": "gbp",
+        "total": 11880,
+        "total_taxes": [{"amount": 1980}],
+        "amount_paid": 0,
+        "amount_paid_off_stripe": 0,
+        "lines": {"object": "list", "data": [{"id": "il_1"}], "has_more": False},
+        "number": "ABC-0001",
+        "customer": "cus_1",
+        "due_date": NEW_YEAR,
+        "status_transitions": {"paid_at": None},
+        "hosted_invoice_url": "https://invoice.stripe.com/i/1",
+        "invoice_pdf": "https://invoice.stripe.com/i/1/pdf",
+        "metadata": {"tollgate_operation": "inv_1/create/1"},
+        "created": NEW_YEAR,
+    } | changes
+
+
+def invoice_payment(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "inpay_1",
+        "object": "invoice_payment",
+        "invoice": "in_1",
+        "status": "paid",
+        "amount_paid": 11880,
+        "payment": {"type": "payment_intent", "payment_intent": "pi_1"},
+    } | changes
+
+
 def listed(*objects: dict[str, Any], more: bool = False) -> dict[str, Any]:
     return {"object": "list", "url": "/v1/things", "data": list(objects), "has_more": more}
 

@@ -1,0 +1,128 @@
+"""Invoices: asked for by POST /v1/invoices, read at GET /v1/invoices/{id}, changed by POST /v1/invoices/{id}/….
+
+Whether an invoice exists, whose it is, and whether it can be changed, only the workers know: the job tells.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from ingress.answers import tagged_answer
+from ingress.commands import Command, keep, read_command
+from ingress.door import Door
+from ingress.fields import StrictSchema
+from ingress.invoice_schema import InvoiceSchema, invoice_contract
+from ingress.reads import find, is_id, no_such
+from ingress.views import Unseen, glimpse
+from tasks.contracts import identity, representations
+from tasks.contracts.invoice_operations import (
+    FinalizeInvoice,
+    InvoiceOperation,
+    MarkInvoiceUncollectible,
+    PayInvoiceOutOfBand,
+    SendInvoice,
+    VoidInvoice,
+)
+from tasks.contracts.invoices import CreateInvoice
+from tasks.contracts.views import InvoiceView, PaymentView
+
+ROUTE = "invoices"
+
+
+class InvoiceOperationSchema(StrictSchema):
+    """What an operation on an invoice may ask for: nothing besides itself."""
+
+
+OPERATION = InvoiceOperationSchema()
+
+
+def invoices(door: Door) -> Blueprint:
+    """Return the routes of invoices."""
+    routes = Blueprint("invoices", __name__)
+    schema = InvoiceSchema(door.settings.currencies)
+
+    @routes.post("/v1/invoices")
+    def create_invoice() -> Response:
+        command = read_command(door, ROUTE, schema)
+        client = command.client.client_id
+        invoice_id = identity.invoice_id(door.settings.identity_key, client, command.route, command.key)
+        payment = command.asked.get("payment")
+        shown = None if payment is None else glimpse(door, PaymentView, payment, client)
+        contract = invoice_contract(invoice_id, command.asked, None if shown is None else shown.status)
+        return keep(door, command, contract, first_view(door, command, contract))
+
+    @routes.get("/v1/invoices/<invoice_id>")
+    def show_invoice(invoice_id: str) -> Response:
+        client = door.api_keys.authenticate(request)
+        view, tag = find(door, client, InvoiceView, invoice_id)
+        return tagged_answer(representations.invoice(view), tag)
+
+    @routes.post("/v1/invoices/<invoice_id>/finalize")
+    def finalize_invoice(invoice_id: str) -> Response:
+        return _operate(door, invoice_id, "finalize", FinalizeInvoice)
+
+    @routes.post("/v1/invoices/<invoice_id>/send")
+    def send_invoice(invoice_id: str) -> Response:
+        return _operate(door, invoice_id, "send", SendInvoice)
+
+    @routes.post("/v1/invoices/<invoice_id>/void")
+    def void_invoice(invoice_id: str) -> Response:
+        return _operate(door, invoice_id, "void", VoidInvoice)
+
+    @routes.post("/v1/invoices/<invoice_id>/mark_uncollectible")
+    def mark_uncollectible(invoice_id: str) -> Response:
+        return _operate(door, invoice_id, "mark_uncollectible", MarkInvoiceUncollectible)
+
+    @routes.post("/v1/invoices/<invoice_id>/pay_out_of_band")
+    def pay_out_of_band(invoice_id: str) -> Response:
+        return _operate(door, invoice_id, "pay_out_of_band", PayInvoiceOutOfBand)
+
+    return routes
+
+
+def first_view(door: Door, command: Command, contract: CreateInvoice) -> InvoiceView:
+    """Return the view of an invoice that was accepted just now."""
+    now, total = door.timestamp(), contract.total
+    return InvoiceView(
+        id=contract.invoice_id,
+        client_id=command.client.client_id,
+        job_id=command.job_id,
+        status="processing",
+        number=None,
+        currency=contract.currency,
+        subtotal=total.net,
+        tax_amount=total.tax,
+        total=total.gross,
+        amount_paid=0,
+        tax_inclusive=contract.tax_inclusive,
+        lines=[
+            _line(each, line.sum.net, line.sum.tax) for each, line in zip(contract.lines, contract.priced, strict=True)
+        ],
+        purchase_order=contract.purchase_order,
+        booking_reference=contract.booking_reference,
+        payment_id=contract.payment_id,
+        paid_out_of_band=False,
+        due_at=None,
+        sent_at=None,
+        paid_at=None,
+        hosted_invoice_url=None,
+        invoice_pdf=None,
+        stripe_invoice=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _line(line: Any, net: int, tax_amount: int) -> dict[str, Any]:
+    return {**line, "net": net, "tax_amount": tax_amount}
+
+
+def _operate(door: Door, invoice_id: str, verb: str, contract: Callable[[str, bool], InvoiceOperation]) -> Response:
+    if not is_id(InvoiceView, invoice_id):
+        door.api_keys.authenticate(request)
+        raise no_such(InvoiceView)
+    # Each invoice has keys of its own, and each operation, too.
+    command = read_command(door, f"invoices/{invoice_id}/{verb}", OPERATION)
+    shown = glimpse(door, InvoiceView, invoice_id, command.client.client_id) is not None
+    return keep(door, command, contract(invoice_id, shown), Unseen(invoice_id, "invoice"))

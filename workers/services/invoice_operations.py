@@ -1,0 +1,236 @@
+"""Invoice operations: finalizing, sending, settling and closing an invoice that is there, each at most once.
+
+Operations on one invoice are done in the order in which they were accepted, after it was made. The intent is committed
+before Stripe is asked; whether an operation was done whose answer was lost, the invoice itself tells, or for one that
+was mailed, Stripe's event.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from config.errors import StripeInvalidError, StripeOutcomeUnknownError
+from models.invoice import Invoice
+from tasks.contracts.invoice_operations import InvoiceOperation
+from tasks.contracts.invoices import CreateInvoice
+from tasks.contracts.steps import Step
+from workers.gateways.invoice_snapshots import InvoiceSnapshot
+from workers.gateways.operations import operation_name
+from workers.gateways.snapshots import Answer
+from workers.jobs.attempt import Attempt
+from workers.jobs.ending import in_doubt, nothing_found
+from workers.jobs.failure import describe
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.jobs.waiting import waiting
+from workers.runtime import Runtime
+from workers.services.invoice_changes import CHANGES, Change, verdict_of
+from workers.services.moves import Source
+from workers.services.remainders import Refusal
+from workers.services.stripe_invoices import Told, apply_invoice, ask_for_invoice_refresh, locked_invoice, mark_dirty
+from workers.services.stripe_objects import Verdict
+
+KINDS: Final = (CreateInvoice.KIND.name, *(contract.KIND.name for contract in CHANGES))
+# The entry of the invoice itself may still stand in the journal: before an attempt of this number, that it is not here
+# proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
+PATIENT_ATTEMPTS: Final = 6
+_EARLIER = text("""
+SELECT id FROM jobs
+WHERE subject_id = :invoice AND kind = ANY(:kinds) AND id <> :id AND (accepted_at, id) < (:accepted_at, :id)
+    AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
+LIMIT 1
+""")
+_IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :invoice AND client_id = :client AND kind = :kind")
+_AGO = text("SELECT clock_timestamp() - make_interval(secs => :seconds)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An invoice, and by which call it became known: `response` or `fetch`; `sent` by the one that mailed it."""
+
+    answer: Answer[InvoiceSnapshot]
+    source: str
+    sent: bool = False
+
+
+def operate(attempt: Attempt, asked: InvoiceOperation) -> Outcome:
+    """Do an operation, or find that an earlier attempt has done it."""
+    change = CHANGES[type(asked)]
+    target = _prepare(attempt, asked, change)
+    if isinstance(target, Outcome):
+        return target
+    if not attempt.job.may_have_asked:
+        return _ask(attempt, asked, change, target, generation=attempt.job.intent_generation)
+    heard = _look(attempt, target)
+    verdict = _verdict(asked, heard)
+    if isinstance(verdict, Refusal):
+        return _refused(attempt, asked, verdict, heard)
+    if verdict == "done" or _was_mailed(attempt, asked, change):
+        return _done(attempt, asked, heard)
+    if attempt.job.stopped_for is not None:
+        end = nothing_found(attempt.runtime, attempt.job)
+        doubt = "whether Stripe has mailed the invoice could not be found out"
+        return end if change.looks_back or attempt.job.said_not_done else in_doubt(attempt.job, doubt)
+    return _ask_again(attempt, asked, change, target)
+
+
+def settle_operation(
+    _session: Session, _runtime: Runtime, _job: JobRow, _asked: InvoiceOperation, _outcome: Outcome
+) -> None:
+    """Leave the invoice as it is: only what Stripe says of it changes it."""
+
+
+def _prepare(attempt: Attempt, asked: InvoiceOperation, change: Change) -> str | Outcome:
+    """Find the invoice at Stripe and commit what will be asked of it, or say why nothing will be."""
+    job = attempt.job
+    with attempt.transaction(Step.INTENT) as session:
+        own = (Invoice.id == asked.invoice_id, Invoice.client_id == job.client_id)
+        invoice = session.scalars(select(Invoice).where(*own).with_for_update()).one_or_none()
+        if invoice is None:
+            return _not_here(attempt, session, asked)
+        if job.may_have_asked and invoice.stripe_id is not None:
+            return invoice.stripe_id
+        order = {"invoice": invoice.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
+        earlier = session.execute(_EARLIER, order).scalar()
+        if earlier is not None:
+            return _wait(attempt, "EarlierOperation", f"{earlier} on the same invoice was accepted before")
+        refused = _refusal_here(asked, invoice)
+        if refused is not None:
+            return _refuse(refused)
+        assert invoice.stripe_id is not None  # noqa: S101 - else it was refused
+        attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
+        return invoice.stripe_id
+
+
+def _refusal_here(asked: InvoiceOperation, invoice: Invoice) -> Refusal | None:
+    """Return why an operation can't be done, as far as that is certain without asking Stripe."""
+    if invoice.stripe_id is None or invoice.stripe_status is None:
+        return Refusal("invoice_not_made", "The invoice was not made: there is nothing to change.")
+    if invoice.stripe_status == "draft" and invoice.reached != "lined":
+        return Refusal("invoice_not_ready", "The draft is not whole: its making came to an early end.")
+    # To take a draft for paid, Stripe would finalize it by itself. What is owed by our word Stripe may know better.
+    if invoice.stripe_status in {"draft", "paid", "void"}:
+        verdict = verdict_of(asked, invoice.stripe_status, paid_elsewhere=invoice.paid_out_of_band)
+        return verdict if isinstance(verdict, Refusal) else None
+    return None
+
+
+def _refuse(refusal: Refusal) -> Outcome:
+    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
+
+
+def _not_here(attempt: Attempt, session: Session, asked: InvoiceOperation) -> Outcome:
+    job = attempt.job
+    names = {"invoice": asked.invoice_id, "client": job.client_id, "kind": CreateInvoice.KIND.name}
+    coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
+    if coming or asked.shown or job.attempts < PATIENT_ATTEMPTS:
+        return _wait(attempt, "InvoiceNotHere", f"{asked.invoice_id} is not here yet")
+    return _refuse(Refusal("invoice_unknown", "There is no such invoice."))
+
+
+def _wait(attempt: Attempt, kind: str, message: str) -> Outcome:
+    """Come again soon.
+
+    Raises:
+        StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
+    """
+    if attempt.job.may_have_asked:
+        raise StripeOutcomeUnknownError(message)
+    return waiting(attempt.runtime, attempt.job, kind, message)
+
+
+def _ask(attempt: Attempt, asked: InvoiceOperation, change: Change, stripe_id: str, *, generation: int) -> Outcome:
+    operation = operation_name(attempt.job.id, change.verb, generation)
+    attempt.before_call()
+    try:
+        answer = change.ask(attempt.runtime.stripe.invoices, stripe_id, operation)
+    except StripeInvalidError as error:
+        heard = _look(attempt, stripe_id)
+        verdict = _verdict(asked, heard)
+        if verdict == "done":
+            return _done(attempt, asked, heard)
+        stripes = Refusal("stripe_refused", f"Stripe refused the request: {error.code or 'no code given'}")
+        return _refused(attempt, asked, verdict if isinstance(verdict, Refusal) else stripes, heard, error)
+    return _done(attempt, asked, _Heard(answer, "response", sent=not change.looks_back))
+
+
+def _look(attempt: Attempt, stripe_id: str) -> _Heard:
+    attempt.before_call()
+    try:
+        return _Heard(attempt.runtime.stripe.invoices.retrieve(stripe_id), "fetch")
+    except StripeInvalidError as error:
+        message = f"the look-up was refused: {error}"
+        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+
+
+def _verdict(asked: InvoiceOperation, heard: _Heard) -> str | Refusal:
+    found = heard.answer.value
+    return verdict_of(asked, found.status, paid_elsewhere=found.paid_elsewhere > 0)
+
+
+def _was_mailed(attempt: Attempt, asked: InvoiceOperation, change: Change) -> bool:
+    """Tell whether an event has told that Stripe has mailed the invoice since it may first have been asked to."""
+    if change.looks_back:
+        return False
+    with attempt.transaction(Step.HOLD) as session:
+        sent_at = session.get_one(Invoice, asked.invoice_id).sent_at
+        first: dt.datetime = session.execute(_AGO, {"seconds": attempt.job.intent_age or 0.0}).scalar_one()
+    return sent_at is not None and sent_at >= first.replace(microsecond=0)  # Stripe's clock tells whole seconds
+
+
+def _ask_again(attempt: Attempt, asked: InvoiceOperation, change: Change, stripe_id: str) -> Outcome:
+    """Ask under the same key while Stripe surely remembers it.
+
+    Raises:
+        StripeOutcomeUnknownError: if the key may be forgotten, or its stored answer is still a failure.
+    """
+    job, settings = attempt.job, attempt.runtime.settings.jobs
+    if (job.intent_age or 0.0) >= settings.resend_limit:
+        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
+    try:
+        return _ask(attempt, asked, change, stripe_id, generation=job.intent_generation)
+    except StripeOutcomeUnknownError as error:
+        if not change.looks_back or not error.replayed or (job.failure_age or 0.0) < settings.generation_wait:
+            raise
+    # Stripe's stored answer is a failure, and for minutes the invoice has stood as before. Whatever the first request
+    # may yet do, Stripe finalizes, settles and closes an invoice once.
+    generation = job.intent_generation + 1
+    with attempt.transaction(Step.NEXT_GENERATION) as session:
+        attempt.intend(session, operation_name(job.id, change.verb, generation), generation)
+    return _ask(attempt, asked, change, stripe_id, generation=generation)
+
+
+def _done(attempt: Attempt, asked: InvoiceOperation, heard: _Heard) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+    return done(lambda session: _apply(session, runtime, job, asked, heard), request_id=heard.answer.request_id)
+
+
+def _refused(
+    attempt: Attempt,
+    asked: InvoiceOperation,
+    refusal: Refusal,
+    heard: _Heard,
+    error: StripeInvalidError | None = None,
+) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+    return Outcome(
+        "refused",
+        lambda session: _apply(session, runtime, job, asked, heard),
+        problem={"code": refusal.code, "detail": refusal.detail},
+        error=None if error is None else describe(error),
+        request_id=heard.answer.request_id,
+    )
+
+
+def _apply(session: Session, runtime: Runtime, job: JobRow, asked: InvoiceOperation, heard: _Heard) -> None:
+    answer = heard.answer
+    invoice = locked_invoice(session, asked.invoice_id)
+    # A replayed answer shows the object as it was when it was first given: never before the object was made.
+    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    verdict = apply_invoice(session, runtime, invoice, answer.value, source, told=Told(sent=heard.sent))
+    if verdict is Verdict.AMBIGUOUS or (answer.replayed and verdict is Verdict.NOTHING_NEW):
+        mark_dirty(invoice)
+        ask_for_invoice_refresh(session, runtime, invoice, slot=f"{job.id}/{job.fence}", request_id=job.request_id)
