@@ -20,6 +20,8 @@ CHANGE_INVOICE_AGE: Final = CREATE_INVOICE_AGE
 REFRESH_INVOICE_AGE: Final = CREATE_INVOICE_AGE
 # A look that could not be done for so long is made up by the next slot.
 REMIND_INVOICES_AGE: Final = HOUR
+# It only writes rows; whatever keeps PostgreSQL away for so long is no batch's trouble any more.
+OPEN_BATCH_AGE: Final = 72 * HOUR
 # A hold lasts some seven days: capturing or releasing it is worth as much patience as Stripe may need.
 SETTLE_HOLD_AGE: Final = 72 * HOUR
 # As for a payment that is made: the shopper is gone.

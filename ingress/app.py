@@ -11,6 +11,7 @@ from ingress.authentication import ApiKeys
 from ingress.door import Door
 from ingress.failures import answer_failures
 from ingress.health import health
+from ingress.invoice_batches import invoice_batches
 from ingress.invoices import invoices
 from ingress.jobs import jobs
 from ingress.lists import lists
@@ -60,6 +61,7 @@ def create_app(
         payment_operations(door),
         refunds(door),
         invoices(door),
+        invoice_batches(door),
         lists(door),
         jobs(door),
         webhooks(door),

@@ -51,10 +51,14 @@ def read_command(door: Door, route: str, schema: Schema) -> Command:
     client = door.api_keys.authenticate(request)
     key = idempotency_key(request)
     document = read_json(request)
-    asked = load(schema, document)
+    return command_of(door, client, route, key, document, load(schema, document))
+
+
+def command_of(door: Door, client: ApiKeyRecord, route: str, key: str, document: Any, asked: dict[str, Any]) -> Command:
+    """Return what a client asks for by a document, and what was read of it."""
     identity_key = door.settings.identity_key
     # Over what was sent, not over what we make of it: a repeat stays a repeat after an upgrade.
-    fingerprint = identity.fingerprint(identity_key, json.dumps(document, sort_keys=True).encode())
+    fingerprint = identity.fingerprint(identity_key, json.dumps(document, sort_keys=True, default=repr).encode())
     job_id = identity.job_id(identity_key, client.client_id, route, key, fingerprint)
     return Command(client, route, key, fingerprint, job_id, asked)
 

@@ -7,7 +7,7 @@ PostgreSQL stores neither U+0000 nor surrogates. So none of them may enter.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,11 +65,20 @@ def read_json(request: Request) -> dict[str, Any]:
     Raises:
         ProblemError: `unsupported_media_type`, `body_too_large`, `malformed_body` or `card_number_refused`.
     """
+    return parse_object(read_json_bytes(request, MAXIMUM_BYTES))
+
+
+def read_json_bytes(request: Request, limit: int) -> bytes:
+    """Read a body that says it is JSON, and no more of it than the limit (bytes).
+
+    Raises:
+        ProblemError: `unsupported_media_type` or `body_too_large`.
+    """
     if request.mimetype != "application/json" or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise ProblemError("unsupported_media_type", "The body must be JSON in UTF-8: Content-Type: application/json.")
     if request.headers.get("Content-Encoding", IDENTITY).strip().lower() not in {IDENTITY, ""}:
         raise ProblemError("unsupported_media_type", "The body must not be compressed: leave Content-Encoding out.")
-    return parse_object(read_body(request, MAXIMUM_BYTES))
+    return read_body(request, limit)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -78,16 +87,34 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Raises:
         ProblemError: `malformed_body` or `card_number_refused`, naming every place.
     """
+    document, flaws = examine(body)
+    refuse(flaws)
+    if not isinstance(document, dict):
+        raise _malformed("not_an_object", "The body must be a JSON object.")
+    return document
+
+
+def examine(body: bytes) -> tuple[Any, list[FieldError]]:
+    """Parse JSON, and name all in it that must not enter; what has such flaws must not be used.
+
+    Raises:
+        ProblemError: `malformed_body`: it is no JSON.
+    """
     document = _parse(_decode(body))
-    flaws = list(_flaws(document, ""))
+    return document, list(_flaws(document, ""))
+
+
+def refuse(flaws: Sequence[FieldError]) -> None:
+    """Refuse what has flaws.
+
+    Raises:
+        ProblemError: `malformed_body` or `card_number_refused`, naming every place.
+    """
     if any(flaw.code == "card_number_refused" for flaw in flaws):
         cards = [flaw for flaw in flaws if flaw.code == "card_number_refused"]
         raise ProblemError("card_number_refused", "A field holds what looks like a card number.", errors=cards)
     if flaws:
-        raise ProblemError("malformed_body", "The body holds values that are not acceptable.", errors=flaws)
-    if not isinstance(document, dict):
-        raise _malformed("not_an_object", "The body must be a JSON object.")
-    return document
+        raise ProblemError("malformed_body", "The body holds values that are not acceptable.", errors=list(flaws))
 
 
 def pointer(*names: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema
 
 from ingress import schemas
+from ingress.invoice_batches import BatchRequestSchema
 from ingress.invoice_schema import InvoiceSchema
 from ingress.invoices import InvoiceOperationSchema
 from ingress.operation_parts import (
@@ -71,6 +72,8 @@ def operations() -> dict[str, dict[str, Operation]]:
         "/v1/payments": {"get": _list_payments()},
         "/v1/refunds/{refund_id}": {"get": _show_refund()},
         "/v1/invoices": {"get": _list_invoices(), "post": _create_invoice()},
+        "/v1/invoices/batch": {"post": _create_invoice_batch()},
+        "/v1/batches/{batch_id}": {"get": _show_batch()},
         "/v1/invoices/{invoice_id}": {"get": _show_invoice()},
         **{f"/v1/invoices/{{invoice_id}}/{verb}": {"post": _change_invoice(verb)} for verb in INVOICE_OPERATIONS},
         "/v1/webhooks/stripe": {"post": _receive_stripe_event()},
@@ -158,6 +161,29 @@ def _change_invoice(verb: str) -> Operation:
         "`stripe_refused`. An Idempotency-Key holds for this operation on one invoice. Operations on one invoice are "
         "done in the order of their acceptance, and wait while it is still being made.",
         **operation,
+    }
+
+
+def _create_invoice_batch() -> Operation:
+    return {
+        "operationId": "createInvoiceBatch",
+        "summary": "Ask for up to 500 invoices at once",
+        "description": "The body may have 1 MiB. Each line is accepted or refused by itself: the answer tells which; "
+        "only a batch without any acceptable line is refused as a whole. Counts once against the rate limit.",
+        **_command(BatchRequestSchema, schemas.AcceptedBatchSchema),
+    }
+
+
+def _show_batch() -> Operation:
+    return {
+        "operationId": "showBatch",
+        "summary": "Follow a batch",
+        "security": SECURED,
+        "parameters": [id_parameter("batch_id", "bat"), prefer_parameter(), *common_parameters()],
+        "responses": {
+            "200": json_body("The batch, and where each of its invoices stands", schemas.BatchSchema),
+            **problem_answers(*KEYED, *MISSED),
+        },
     }
 
 

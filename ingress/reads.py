@@ -9,15 +9,16 @@ from ingress.problems import ProblemError
 from ingress.views import read_view
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.shows import ShowViews
-from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView
+from tasks.contracts.views import BatchView, InvoiceView, JobView, PaymentView, RefundView
 
-V = TypeVar("V", JobView, PaymentView, RefundView, InvoiceView)
+V = TypeVar("V", JobView, PaymentView, RefundView, InvoiceView, BatchView)
 # The prefix of its ids, and its name in words.
 _NOUNS = {
     JobView: ("job", "job"),
     PaymentView: ("pay", "payment"),
     RefundView: ("ref", "refund"),
     InvoiceView: ("inv", "invoice"),
+    BatchView: ("bat", "batch"),
 }
 
 

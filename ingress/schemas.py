@@ -328,6 +328,71 @@ class ChangedInvoiceSchema(Answer):
     )
 
 
+class LineProblemSchema(JobProblemSchema):
+    """Why a line of a batch was refused."""
+
+    errors = fields.List(
+        fields.Nested("FieldErrorSchema"),
+        required=True,
+        metadata={"description": "The first of what is wrong, by its place in the whole body"},
+    )
+
+
+class BatchLineLinksSchema(Answer):
+    """Where to read on."""
+
+    invoice = _text("The invoice", allow_none=True)
+    job = _text("The job that makes it, once it has one", allow_none=True)
+
+
+class BatchLineSchema(Answer):
+    """What became of one line of a batch."""
+
+    line = fields.Integer(required=True, strict=True, metadata={"description": "Its place, from 0"})
+    status = _text(
+        "`refused` with a problem; `accepted` until its invoice has begun, then as the invoice",
+        validate=validate.OneOf(("accepted", *INVOICE_STATUSES)),
+    )
+    invoice = _text("The invoice's id; null if the line was refused", allow_none=True)
+    problem = fields.Nested(LineProblemSchema, required=True, allow_none=True)
+    links = fields.Nested(BatchLineLinksSchema, required=True)
+
+
+class BatchLinksSchema(Answer):
+    """Where to read on."""
+
+    self = _text("The batch")
+    job = _text("The job that gives each invoice a job of its own")
+
+
+class BatchSchema(Answer):
+    """A batch of invoices, and how far it is."""
+
+    id = _text("The batch's id", "bat_psllb4cciywirkrfno2cht5xz7")
+    object = _text("Always `batch`", validate=validate.Equal("batch"))
+    invoices = fields.Integer(required=True, strict=True, metadata={"description": "How many lines were posted"})
+    accepted = fields.Integer(required=True, strict=True, metadata={"description": "How many of them are kept"})
+    refused = fields.Integer(required=True, strict=True, metadata={"description": "How many are not acceptable"})
+    finished = fields.Boolean(required=True, metadata={"description": "Whether no line is on its way any more"})
+    statuses = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(strict=True),
+        required=True,
+        metadata={"description": "How many lines are at which status"},
+    )
+    lines = fields.List(fields.Nested(BatchLineSchema), required=True)
+    created_at = _time("When it was accepted")
+    updated_at = _time("When it last changed; how far its invoices are, does not change it")
+    links = fields.Nested(BatchLinksSchema, required=True)
+
+
+class AcceptedBatchSchema(Answer):
+    """A job and its batch."""
+
+    job = fields.Nested(JobSchema, required=True)
+    batch = fields.Nested(BatchSchema, required=True)
+
+
 class ListSchema(Answer):
     """What every list holds beside its things, the newest of which are in front."""
 

@@ -12,6 +12,7 @@ from ingress.replies import fields_of
 from tasks.contracts.lists import ListKey
 from tasks.contracts.views import (
     AbsentView,
+    BatchView,
     InvoiceView,
     JobView,
     ListView,
@@ -22,7 +23,7 @@ from tasks.contracts.views import (
 )
 
 SOON = {"Retry-After": "1"}  # seconds
-V = TypeVar("V", JobView, PaymentView, RefundView, InvoiceView)
+V = TypeVar("V", JobView, PaymentView, RefundView, InvoiceView, BatchView)
 S = TypeVar("S", bound=SealedView)
 
 
@@ -80,6 +81,19 @@ def glimpse(door: Door, kind: type[V], name: str, client_id: str) -> V | None:
     return view if view is not None and view.client_id == client_id else None
 
 
+def glimpse_several(door: Door, kind: type[V], names: Sequence[str], client_id: str) -> Mapping[str, V]:
+    """Return by their ids those things of this client whose views are there just now, read in one round trip.
+
+    Raises:
+        RedisAwayError: if Redis does not answer.
+        ProblemError: `view_unavailable`, if one cannot be opened.
+    """
+    wanted = {name: door.keyspace.view(name) for name in names}
+    replies = door.gate.ask(*(("HGETALL", key) for key in wanted.values())) if wanted else []
+    views = [_open(door, kind, key, fields_of(reply)) for key, reply in zip(wanted.values(), replies, strict=True)]
+    return {view.id: view for view in views if view is not None and view.client_id == client_id}
+
+
 def read_list(door: Door, key: ListKey) -> ListView:
     """Return a list, which holds all that PostgreSQL knew when it was written; raises as `read_view` does."""
     name = key.name(door.settings.view_keys)
@@ -124,7 +138,9 @@ def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None,
     )
 
 
-_SUBJECTS: Final[Mapping[str, type[Subject]]] = {kind.NOUN: kind for kind in (PaymentView, RefundView, InvoiceView)}
+_SUBJECTS: Final[Mapping[str, type[Subject]]] = {
+    kind.NOUN: kind for kind in (PaymentView, RefundView, InvoiceView, BatchView)
+}
 
 
 def _open_subject(door: Door, subject: About, key: str, fields: Mapping[bytes, bytes]) -> Subject | None:

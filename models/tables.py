@@ -8,6 +8,7 @@ from models.event_cursor import EventCursor
 from models.flag import Flag
 from models.history import History
 from models.invoice import Invoice
+from models.invoice_batch import InvoiceBatch
 from models.invoice_line import InvoiceLine
 from models.invoice_number import InvoiceNumber
 from models.job import Attempt, Job
@@ -36,6 +37,7 @@ __all__ = [
     "Flag",
     "History",
     "Invoice",
+    "InvoiceBatch",
     "InvoiceLine",
     "InvoiceNumber",
     "Job",

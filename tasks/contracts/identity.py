@@ -41,6 +41,11 @@ def invoice_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> 
     return derived_id("inv", key, client_id, route, idempotency_key)
 
 
+def batch_id(key: bytes, client_id: str, route: str, idempotency_key: str) -> str:
+    """Return the id of the batch that this request makes, whatever its body."""
+    return derived_id("bat", key, client_id, route, idempotency_key)
+
+
 def job_id(key: bytes, client_id: str, route: str, idempotency_key: str, fingerprint: str) -> str:
     """Return the id of the job for this request with this body."""
     return derived_id("job", key, client_id, route, idempotency_key, fingerprint)

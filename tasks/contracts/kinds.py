@@ -3,6 +3,7 @@
 from config.errors import ContractError
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
+from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.invoice_operations import (
     FinalizeInvoice,
     MarkInvoiceUncollectible,
@@ -31,6 +32,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         UpdatePayment,
         CreateRefund,
         CreateInvoice,
+        CreateInvoiceBatch,
         RefreshInvoice,
         RemindInvoices,
         FinalizeInvoice,

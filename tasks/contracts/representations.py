@@ -3,9 +3,15 @@
 They are described by the schemas of `ingress.schemas`.
 """
 
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
-from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView, Subject
+from tasks.contracts.views import BatchView, InvoiceView, JobView, PaymentView, RefundView, Subject
+
+NOTHING: Final[Mapping[str, InvoiceView]] = MappingProxyType({})
+UNFINISHED: Final = frozenset({"accepted", "processing", "checking"})  # statuses of lines that are on their way
 
 
 def job(view: JobView) -> dict[str, Any]:
@@ -35,6 +41,8 @@ def subject(view: Subject) -> dict[str, Any]:
     """Write what a job is about."""
     if isinstance(view, InvoiceView):
         return invoice(view)
+    if isinstance(view, BatchView):
+        return batch(view)
     return refund(view) if isinstance(view, RefundView) else payment(view)
 
 
@@ -116,6 +124,45 @@ def invoice(view: InvoiceView) -> dict[str, Any]:
             "self": invoice_path(view.id),
             "payment": None if view.payment_id is None else payment_path(view.payment_id),
             "job": f"/v1/jobs/{view.job_id}",
+        },
+    }
+
+
+def batch(view: BatchView, invoices: Mapping[str, InvoiceView] = NOTHING) -> dict[str, Any]:
+    """Write a batch; the fields of `BatchSchema`.
+
+    Args:
+        view: the batch.
+        invoices: its invoices as they are now, by their ids; one that is not there was accepted, and no more is known.
+    """
+    lines = [_batch_line(entry, invoices) for entry in view.entries]
+    counts = Counter(line["status"] for line in lines)
+    return {
+        "id": view.id,
+        "object": "batch",
+        "invoices": len(lines),
+        "accepted": sum(line["invoice"] is not None for line in lines),
+        "refused": sum(line["invoice"] is None for line in lines),
+        "finished": not counts.keys() & UNFINISHED,
+        "statuses": dict(sorted(counts.items())),
+        "lines": lines,
+        "created_at": view.created_at,
+        "updated_at": view.updated_at,
+        "links": {"self": f"/v1/batches/{view.id}", "job": f"/v1/jobs/{view.job_id}"},
+    }
+
+
+def _batch_line(entry: Mapping[str, Any], invoices: Mapping[str, InvoiceView]) -> dict[str, Any]:
+    name, shown = entry.get("invoice"), invoices.get(entry.get("invoice", ""))
+    job_id = entry.get("job")
+    return {
+        "line": entry["line"],
+        "status": "refused" if name is None else "accepted" if shown is None else shown.status,
+        "invoice": name,
+        "problem": entry.get("problem"),
+        "links": {
+            "invoice": None if name is None else f"/v1/invoices/{name}",
+            "job": None if job_id is None else f"/v1/jobs/{job_id}",
         },
     }
 

@@ -190,6 +190,27 @@ class InvoiceView(SealedView):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchView(SealedView):
+    """A batch of invoices as its client may see it; how far its invoices are, their own views tell.
+
+    Args:
+        entries: `{line, invoice}` or `{line, problem}` for each line that was posted, in their order; with the `job`
+            of an invoice once it has one.
+        opened: whether its invoices have jobs of their own by now.
+    """
+
+    NOUN: ClassVar[str] = "batch"
+
+    id: str
+    client_id: str
+    job_id: str
+    entries: Sequence[Mapping[str, Any]]
+    opened: bool
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListView(SealedView):
     """What belongs together, the newest in front; its version is the number of things there are, which only grows.
 
@@ -217,4 +238,4 @@ class AbsentView(SealedView):
     until: float
 
 
-Subject = PaymentView | RefundView | InvoiceView  # what a job is about
+Subject = PaymentView | RefundView | InvoiceView | BatchView  # what a job is about

@@ -19,6 +19,7 @@ from tests.integration.test_lists import asked, entries, made, of_booking
 from workers.projections import rebuild
 
 pytestmark = pytest.mark.servers
+NO_INVOICES = {"invoices": 0, "invoice_batches": 0}
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_views_and_lists_are_written_anew_in_the_same_version(house: House, run:
     spoil(house)
     ran = run("readmodel", "rebuild", "--json")
     assert ran.code == 0
-    assert ran.json["things"] == {"payments": 3, "refunds": 0, "jobs": 3}
+    assert ran.json["things"] == {"payments": 3, "refunds": 0, **NO_INVOICES, "jobs": 3}
     assert entries(house, of_booking()) == payments[::-1]
     for payment in payments:
         assert house.payment_view(payment).id == payment
@@ -72,7 +73,10 @@ def test_a_dry_run_counts_and_writes_nothing(house: House, run: Run) -> None:
     made(house)
     spoil(house)
     ran = run("readmodel", "rebuild", "--dry-run")
-    assert "1 payments, 0 refunds, 1 jobs would be written anew; nothing was changed" in ran.err
+    assert (
+        "1 payments, 0 refunds, 0 invoices, 0 invoice_batches, 1 jobs would be written anew; nothing was changed"
+        in ran.err
+    )
     assert all(
         house.view_fields(name)[b"d"] == b"spoilt" for name in house.runtime.redis.keys(house.keyspace.view("*"))
     )  # type: ignore[union-attr]  # redis-py's union of sync and async
@@ -95,8 +99,18 @@ def test_what_has_not_changed_for_longer_than_views_live_is_left_out_unless_all_
     monkeypatch.setenv("TOLLGATE_VIEW_SECONDS", "3600")
     for table in ("payments", "jobs"):
         house.sql(f"UPDATE {table} SET updated_at = updated_at - interval '2 hours'")  # noqa: S608 - names of our own
-    assert run("readmodel", "rebuild", "--json").json["things"] == {"payments": 0, "refunds": 0, "jobs": 0}
-    assert run("readmodel", "rebuild", "--all", "--json").json["things"] == {"payments": 1, "refunds": 0, "jobs": 1}
+    assert run("readmodel", "rebuild", "--json").json["things"] == {
+        "payments": 0,
+        "refunds": 0,
+        **NO_INVOICES,
+        "jobs": 0,
+    }
+    assert run("readmodel", "rebuild", "--all", "--json").json["things"] == {
+        "payments": 1,
+        "refunds": 0,
+        **NO_INVOICES,
+        "jobs": 1,
+    }
 
 
 def test_jobs_of_tollgates_own_are_left_out(house: House, run: Run) -> None:
@@ -127,7 +141,11 @@ def test_one_that_stops_says_how_to_go_on_and_the_next_one_does(
     ran = run("readmodel", "rebuild", "--table", "payments", "--after", payments[1], "--json")
     assert ran.json["things"] == {"payments": 2}
     assert [house.payment_view(payment).id for payment in payments] == payments
-    assert run("readmodel", "rebuild", "--after", "ref_x", "--json").json["things"] == {"refunds": 0, "jobs": 4}
+    assert run("readmodel", "rebuild", "--after", "ref_x", "--json").json["things"] == {
+        "refunds": 0,
+        **NO_INVOICES,
+        "jobs": 4,
+    }
     assert run("readmodel", "rebuild", "--after", "x").code == 2
 
 

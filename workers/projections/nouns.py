@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
-from tasks.contracts.views import InvoiceView, JobView, PaymentView, RefundView
+from tasks.contracts.views import BatchView, InvoiceView, JobView, PaymentView, RefundView
+from workers.projections.batch_views import read_batch_views
 from workers.projections.invoice_views import read_invoice_views
 from workers.projections.job_views import read_job_views
 from workers.projections.payment_views import read_payment_views
 from workers.projections.refund_views import read_refund_views
 
-View = JobView | PaymentView | RefundView | InvoiceView
+View = JobView | PaymentView | RefundView | InvoiceView | BatchView
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ NOUNS: Sequence[Noun] = (
     Noun("payments", "pay_", read_payment_views),
     Noun("refunds", "ref_", read_refund_views),
     Noun("invoices", "inv_", read_invoice_views),
+    Noun("invoice_batches", "bat_", read_batch_views),
     Noun("jobs", "job_", read_job_views),
 )
 

@@ -25,6 +25,7 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
         "reconciliation.run": ("maintenance", 1),
         "refunds.create": ("refunds", 1),
         "invoices.create": ("invoices", 1),
+        "invoices.batch": ("invoices", 1),
         "invoices.finalize": ("invoices", 1),
         "invoices.send": ("invoices", 1),
         "invoices.void": ("invoices", 1),
