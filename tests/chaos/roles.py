@@ -20,7 +20,7 @@ from tasks.admission import Admission
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.invoice_operations import VoidInvoice
-from tasks.contracts.invoices import CreateInvoice, RefreshInvoice
+from tasks.contracts.invoices import CreateInvoice, RefreshInvoice, RemindInvoices
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.notifications import SendNotification
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
@@ -61,6 +61,7 @@ TASKS = {
     CreateRefund.KIND.name: refunds.create,
     CreateInvoice.KIND.name: invoices.create,
     RefreshInvoice.KIND.name: invoices.refresh,
+    RemindInvoices.KIND.name: invoices.remind,
     VoidInvoice.KIND.name: invoices.void,
     PostFee.KIND.name: fee,
     ShowViews.KIND.name: show,
