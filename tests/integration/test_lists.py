@@ -103,8 +103,10 @@ def test_two_clients_with_the_same_booking_have_a_list_each(house: House) -> Non
 
 
 def test_a_booking_and_a_customer_list_their_invoices_and_no_payments(house: House) -> None:
-    made(house, email="ada@example.org")
-    first, second, other = (plant_invoice(house, booking_reference=name) for name in (BOOKED, BOOKED, None))
+    customer = house.payment(made(house, email="ada@example.org"))["customer_id"]
+    first, second, other = (
+        plant_invoice(house, booking_reference=name, customer_id=customer) for name in (BOOKED, BOOKED, None)
+    )
     project(house.runtime, [first, second, other])
     assert entries(house, ListKey(CLIENT, INVOICES_OF_BOOKING, BOOKED)) == [second, first]
     assert entries(house, ListKey(CLIENT, INVOICES_OF_CUSTOMER, "Ada@example.org")) == [other, second, first]

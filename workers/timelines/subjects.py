@@ -60,6 +60,10 @@ UNION SELECT invoices.id FROM clients, LATERAL (
 ) AS invoices
 LIMIT :most
 """)
+_PAYMENTS_OF_INVOICES = text("""
+SELECT id FROM payments WHERE invoice_id = ANY(:ids)
+UNION SELECT COALESCE(payment_id, asked_payment_id) FROM invoices WHERE id = ANY(:ids)
+""")
 _SAME = {"py_": "ch_", "pyr_": "re_"}  # Stripe's ids of charges and refunds that are by no card
 _BY_REQUEST = text("""
 SELECT id FROM jobs WHERE request_id = :id
@@ -114,6 +118,8 @@ def find(session: Session, name: str) -> Subjects:
         payments = _distinct(session.scalars(_SUBJECTS, {"ids": jobs}))
     named = {"id": name, "payments": payments, "most": MOST_PAYMENTS}
     invoices = _distinct(session.scalars(_INVOICES, named))
+    # By its number, its booking or its job an invoice is found first, and what has paid it by the invoice.
+    payments = _distinct([*payments, *session.scalars(_PAYMENTS_OF_INVOICES, {"ids": invoices})])
     return _with_all(session, payments, invoices, jobs)
 
 
