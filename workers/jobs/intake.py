@@ -99,12 +99,14 @@ _COLUMNS = {
     "projected_version": "int",
 }
 # One statement whatever the number of rows. New rows are marked as published here, since their hints follow at once.
+# In the journal's order, whatever PostgreSQL joins first: of two bodies under one key the first is kept.
 _INSERT = text(f"""
 INSERT INTO jobs ({", ".join(_COLUMNS)}, published_at, publish_number)
 SELECT {", ".join(_COLUMNS)}, clock_timestamp(), nextval('job_publish_numbers')
 FROM unnest({", ".join(f"CAST(:{column} AS {kind}[])" for column, kind in _COLUMNS.items())})
-    AS entries ({", ".join(_COLUMNS)})
+    WITH ORDINALITY AS entries ({", ".join(_COLUMNS)}, place)
 WHERE client_id IN (SELECT clients.id FROM clients)
+ORDER BY place
 ON CONFLICT DO NOTHING RETURNING id, kind, queue
 """)  # noqa: S608 - built of constants
 
