@@ -84,14 +84,14 @@ class Text(fields.String):
             raise complaint("unfit_text", f"The field may only hold {self._allowed}.")
 
 
-class MinorUnits(fields.Integer):
-    """A whole number of a currency's minor units (pence for GBP)."""
+class Whole(fields.Integer):
+    """A whole number within bounds, both included."""
 
-    default_error_messages = _GENERAL | {"invalid": Complaint("not_an_integer", "The field must be a whole number.")}
+    default_error_messages = _NOT_INTEGER
 
-    def __init__(self, high: int, **options: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(min=1, max=high), **options)
-        self._high = high
+    def __init__(self, low: int, high: int, **options: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(low, high), **options)
+        self._low, self._high = low, high
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ARG002 - marshmallow's signature
         if type(value) is not int:  # bool is a kind of int
@@ -99,7 +99,18 @@ class MinorUnits(fields.Integer):
         return value
 
     def _validate(self, value: Any) -> None:
-        if value < 1:
+        if not self._low <= value <= self._high:
+            raise complaint("not_in_range", f"The number must be from {self._low} to {self._high}.")
+
+
+class MinorUnits(Whole):
+    """A whole number of a currency's minor units (pence for GBP), above zero."""
+
+    def __init__(self, high: int, **options: Any) -> None:
+        super().__init__(1, high, **options)
+
+    def _validate(self, value: Any) -> None:
+        if value < self._low:
             raise complaint("amount_too_small", "The amount must be above zero.")
         if value > self._high:
             raise complaint("amount_too_large", f"The amount must not be above {self._high}.")

@@ -178,8 +178,7 @@ def _invoices(door: Door, client: ApiKeyRecord, batch: BatchView) -> Mapping[str
     Raises:
         MissingError: if it has been opened, so that all of its invoices can be shown, and not all are.
     """
-    names = [entry["invoice"] for entry in batch.entries if "invoice" in entry]
-    shown = glimpse_several(door, InvoiceView, names, client.client_id)
-    if batch.opened and len(shown) < len(names):
+    shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
+    if batch.opened and len(shown) < len(batch.invoices):
         raise MissingError
     return shown

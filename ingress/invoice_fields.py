@@ -15,25 +15,6 @@ _GENERAL: Final[Messages] = {
 }
 
 
-class Whole(fields.Integer):
-    """A whole number within bounds, both included."""
-
-    default_error_messages = _GENERAL | {"invalid": Complaint("not_an_integer", "The field must be a whole number.")}
-
-    def __init__(self, low: int, high: int, **options: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(low, high), **options)
-        self._low, self._high = low, high
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ARG002 - marshmallow's signature
-        if type(value) is not int:  # bool is a kind of int
-            raise self.make_error("invalid")
-        return value
-
-    def _validate(self, value: Any) -> None:
-        if not self._low <= value <= self._high:
-            raise complaint("not_in_range", f"The number must be from {self._low} to {self._high}.")
-
-
 class Day(fields.String):
     """A day, as `YYYY-MM-DD`."""
 

@@ -1,14 +1,14 @@
 """What an invoice may ask for."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from marshmallow import ValidationError, validates_schema
 
 from config import vat
-from config.currencies import CODES, CURRENCIES, DEFAULT_CODES, MAXIMUM_AMOUNT, amount_flaw
-from ingress.fields import Complaint, Flag, Nested, OneOf, StrictSchema, Text
-from ingress.invoice_fields import Day, Several, Whole
+from config.currencies import MAXIMUM_AMOUNT, amount_flaw
+from ingress.fields import Complaint, Flag, Nested, OneOf, StrictSchema, Text, Whole
+from ingress.invoice_fields import Day, Several
+from ingress.money_schema import MoneySchema
 from ingress.payment_intents import (
     BOOKING,
     BOOKING_IN_WORDS,
@@ -48,27 +48,14 @@ class InvoiceLineSchema(StrictSchema):
     )
 
 
-class InvoiceSchema(StrictSchema):
+class InvoiceSchema(MoneySchema):
     """An invoice to be made.
 
     Args:
         currencies: those that may be asked for.
     """
 
-    def __init__(self, currencies: Sequence[str] = DEFAULT_CODES, **options: Any) -> None:
-        super().__init__(**options)
-        self._currencies = currencies
-
     customer = Nested(CustomerSchema, required=True)
-    currency = OneOf(
-        CODES,
-        "currency_unknown",
-        required=True,
-        metadata={
-            "description": "ISO 4217 in lower case, as Stripe writes it; of these, those that this installation allows",
-            "example": "gbp",
-        },
-    )
     lines = Several(Nested(InvoiceLineSchema), 1, MOST_LINES, required=True)
     tax_inclusive = Flag(
         metadata={
@@ -114,13 +101,6 @@ class InvoiceSchema(StrictSchema):
         }
     )
     draft = Flag(metadata={"description": "Let it be a draft until it is finalized or sent; by default it is not"})
-
-    @validates_schema(skip_on_field_errors=False)
-    def _currency_is_allowed(self, data: dict[str, Any], **_options: object) -> None:
-        currency = data.get("currency")
-        if currency in CURRENCIES and currency not in self._currencies:
-            message = f"The currency must be one of: {', '.join(self._currencies)}."
-            raise ValidationError({"currency": [Complaint("currency_not_allowed", message)]})
 
     @validates_schema(skip_on_field_errors=True)
     def _total_can_be_paid(self, data: dict[str, Any], **_options: object) -> None:

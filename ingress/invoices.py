@@ -3,7 +3,8 @@
 Whether an invoice exists, whose it is, and whether it can be changed, only the workers know: the job tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -35,6 +36,13 @@ class InvoiceOperationSchema(StrictSchema):
 
 
 OPERATION = InvoiceOperationSchema()
+OPERATIONS: Mapping[str, type[InvoiceOperation]] = {
+    "finalize": FinalizeInvoice,
+    "send": SendInvoice,
+    "void": VoidInvoice,
+    "mark_uncollectible": MarkInvoiceUncollectible,
+    "pay_out_of_band": PayInvoiceOutOfBand,
+}
 
 
 def invoices(door: Door) -> Blueprint:
@@ -58,25 +66,10 @@ def invoices(door: Door) -> Blueprint:
         view, tag = find(door, client, InvoiceView, invoice_id)
         return tagged_answer(representations.invoice(view), tag)
 
-    @routes.post("/v1/invoices/<invoice_id>/finalize")
-    def finalize_invoice(invoice_id: str) -> Response:
-        return _operate(door, invoice_id, "finalize", FinalizeInvoice)
-
-    @routes.post("/v1/invoices/<invoice_id>/send")
-    def send_invoice(invoice_id: str) -> Response:
-        return _operate(door, invoice_id, "send", SendInvoice)
-
-    @routes.post("/v1/invoices/<invoice_id>/void")
-    def void_invoice(invoice_id: str) -> Response:
-        return _operate(door, invoice_id, "void", VoidInvoice)
-
-    @routes.post("/v1/invoices/<invoice_id>/mark_uncollectible")
-    def mark_uncollectible(invoice_id: str) -> Response:
-        return _operate(door, invoice_id, "mark_uncollectible", MarkInvoiceUncollectible)
-
-    @routes.post("/v1/invoices/<invoice_id>/pay_out_of_band")
-    def pay_out_of_band(invoice_id: str) -> Response:
-        return _operate(door, invoice_id, "pay_out_of_band", PayInvoiceOutOfBand)
+    for verb, contract in OPERATIONS.items():
+        routes.add_url_rule(
+            f"/v1/invoices/<invoice_id>/{verb}", verb, partial(_operate, door, verb, contract), methods=["POST"]
+        )
 
     return routes
 
@@ -118,7 +111,7 @@ def _line(line: Any, net: int, tax_amount: int) -> dict[str, Any]:
     return {**line, "net": net, "tax_amount": tax_amount}
 
 
-def _operate(door: Door, invoice_id: str, verb: str, contract: Callable[[str, bool], InvoiceOperation]) -> Response:
+def _operate(door: Door, verb: str, contract: type[InvoiceOperation], invoice_id: str) -> Response:
     if not is_id(InvoiceView, invoice_id):
         door.api_keys.authenticate(request)
         raise no_such(InvoiceView)

@@ -6,8 +6,10 @@ from typing import Any
 from apispec import APISpec
 from marshmallow import fields, validate
 
-from ingress import schemas
-from ingress.schemas import INVOICE_STATUSES, PAYMENT_STATUSES, REFUND_STATUSES, Answer
+from ingress import invoice_answers, schemas
+from ingress.answer_fields import Answer
+from ingress.invoice_answers import INVOICE_STATUSES
+from ingress.schemas import PAYMENT_STATUSES, REFUND_STATUSES
 
 PAYMENT_TYPES = (*(f"payment.{status}" for status in PAYMENT_STATUSES), "payment.duplicate", "payment.late")
 REFUND_TYPES = tuple(f"refund.{status}" for status in REFUND_STATUSES)
@@ -56,10 +58,10 @@ class RefundNotificationSchema(Answer):
     data = fields.Nested(schemas.RefundSchema, required=True)
 
 
-class NotifiedInvoiceSchema(schemas.InvoiceShownSchema):
+class NotifiedInvoiceSchema(invoice_answers.InvoiceShownSchema):
     """An invoice as it stood when the notification was left; without what tells who is invoiced, and what for."""
 
-    class Meta(schemas.InvoiceShownSchema.Meta):
+    class Meta(invoice_answers.InvoiceShownSchema.Meta):
         """Leaves out what is read with an API key alone."""
 
         exclude = ("hosted_invoice_url", "invoice_pdf", "lines", "purchase_order")

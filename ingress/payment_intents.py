@@ -1,11 +1,10 @@
 """What a payment intent may ask for."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from config.currencies import CODES, CURRENCIES, DEFAULT_CODES, MAXIMUM_AMOUNT, amount_flaw
+from config.currencies import CURRENCIES, DEFAULT_CODES, MAXIMUM_AMOUNT, amount_flaw
 from ingress.fields import (
     FIT,
     Complaint,
@@ -19,6 +18,7 @@ from ingress.fields import (
     StrictSchema,
     Text,
 )
+from ingress.money_schema import MoneySchema
 from ingress.seat_hold import ON_DUPLICATE, SeatHoldSchema, hold_fields
 from tasks.contracts.payments import CreatePayment
 
@@ -89,30 +89,17 @@ def _metadata_flaw(name: str, entry: object) -> Complaint | None:
     return None
 
 
-class PaymentIntentSchema(StrictSchema):
+class PaymentIntentSchema(MoneySchema):
     """A payment to be made for one booking.
 
     Args:
         currencies: those that may be asked for.
     """
 
-    def __init__(self, currencies: Sequence[str] = DEFAULT_CODES, **options: Any) -> None:
-        super().__init__(**options)
-        self._currencies = currencies
-
     amount = MinorUnits(
         MAXIMUM_AMOUNT,
         required=True,
         metadata={"description": f"Minor units (pence). At least {_MINIMUMS}.", "example": 4950},
-    )
-    currency = OneOf(
-        CODES,
-        "currency_unknown",
-        required=True,
-        metadata={
-            "description": "ISO 4217 in lower case, as Stripe writes it; of these, those that this installation allows",
-            "example": "gbp",
-        },
     )
     booking_reference = Text(
         1,
@@ -152,13 +139,6 @@ class PaymentIntentSchema(StrictSchema):
             "A live one may still take money, or holds some",
         },
     )
-
-    @validates_schema(skip_on_field_errors=False)
-    def _currency_is_allowed(self, data: dict[str, Any], **_options: object) -> None:
-        currency = data.get("currency")
-        if currency in CURRENCIES and currency not in self._currencies:
-            message = f"The currency must be one of: {', '.join(self._currencies)}."
-            raise ValidationError({"currency": [Complaint("currency_not_allowed", message)]})
 
     @validates_schema(skip_on_field_errors=False)
     def _amount_fits_its_currency(self, data: dict[str, Any], **_options: object) -> None:

@@ -88,9 +88,7 @@ def glimpse_several(door: Door, kind: type[V], names: Sequence[str], client_id: 
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if one cannot be opened.
     """
-    wanted = {name: door.keyspace.view(name) for name in names}
-    replies = door.gate.ask(*(("HGETALL", key) for key in wanted.values())) if wanted else []
-    views = [_open(door, kind, key, fields_of(reply)) for key, reply in zip(wanted.values(), replies, strict=True)]
+    views = _open_several(door, kind, names)
     return {view.id: view for view in views if view is not None and view.client_id == client_id}
 
 
@@ -111,14 +109,16 @@ def read_several(door: Door, kind: type[V], names: Sequence[str], client_id: str
         RedisAwayError: if Redis does not answer.
         ProblemError: `view_unavailable`, if one cannot be opened.
     """
-    if not names:
-        return []
-    keys = [door.keyspace.view(name) for name in names]
-    replies = door.gate.ask(*(("HGETALL", key) for key in keys))
-    views = [_open(door, kind, key, fields_of(reply)) for key, reply in zip(keys, replies, strict=True)]
+    views = _open_several(door, kind, names)
     if None in views:
         raise MissingError
     return [view for view in views if view is not None and view.client_id == client_id]
+
+
+def _open_several(door: Door, kind: type[V], names: Sequence[str]) -> list[V | None]:
+    keys = [door.keyspace.view(name) for name in names]
+    replies = door.gate.ask(*(("HGETALL", key) for key in keys)) if keys else []
+    return [_open(door, kind, key, fields_of(reply)) for key, reply in zip(keys, replies, strict=True)]
 
 
 def read_both(door: Door, job: JobView, subject: About) -> tuple[JobView | None, Subject | None]:

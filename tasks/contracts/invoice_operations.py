@@ -13,53 +13,45 @@ from tasks.contracts.job import JsonContract, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class FinalizeInvoice(JsonContract):
+class InvoiceOperation(JsonContract):
+    """What is asked of an invoice that is there; its kind says what."""
+
+    KIND: ClassVar[Kind]
+
+    invoice_id: str
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinalizeInvoice(InvoiceOperation):
     """Make a draft binding: it gets its number, and can be paid."""
 
     KIND: ClassVar[Kind] = Kind("invoices.finalize", queues.INVOICES, max_age=CHANGE_INVOICE_AGE)
 
-    invoice_id: str
-    shown: bool = False
-
 
 @dataclass(frozen=True, slots=True)
-class SendInvoice(JsonContract):
+class SendInvoice(InvoiceOperation):
     """Have Stripe mail an invoice that is owed; a draft is finalized first."""
 
     KIND: ClassVar[Kind] = Kind("invoices.send", queues.INVOICES, max_age=CHANGE_INVOICE_AGE)
 
-    invoice_id: str
-    shown: bool = False
-
 
 @dataclass(frozen=True, slots=True)
-class VoidInvoice(JsonContract):
+class VoidInvoice(InvoiceOperation):
     """Take an invoice back that is not paid."""
 
     KIND: ClassVar[Kind] = Kind("invoices.void", queues.INVOICES, max_age=CHANGE_INVOICE_AGE)
 
-    invoice_id: str
-    shown: bool = False
-
 
 @dataclass(frozen=True, slots=True)
-class MarkInvoiceUncollectible(JsonContract):
+class MarkInvoiceUncollectible(InvoiceOperation):
     """Give an invoice up that will hardly be paid."""
 
     KIND: ClassVar[Kind] = Kind("invoices.mark_uncollectible", queues.INVOICES, max_age=CHANGE_INVOICE_AGE)
 
-    invoice_id: str
-    shown: bool = False
-
 
 @dataclass(frozen=True, slots=True)
-class PayInvoiceOutOfBand(JsonContract):
+class PayInvoiceOutOfBand(InvoiceOperation):
     """Take an invoice for paid whose money came past Stripe, by bank transfer for instance."""
 
     KIND: ClassVar[Kind] = Kind("invoices.pay_out_of_band", queues.INVOICES, max_age=CHANGE_INVOICE_AGE)
-
-    invoice_id: str
-    shown: bool = False
-
-
-InvoiceOperation = FinalizeInvoice | SendInvoice | VoidInvoice | MarkInvoiceUncollectible | PayInvoiceOutOfBand

@@ -209,6 +209,11 @@ class BatchView(SealedView):
     created_at: str
     updated_at: str
 
+    @property
+    def invoices(self) -> list[str]:
+        """The ids of its invoices."""
+        return [entry["invoice"] for entry in self.entries if "invoice" in entry]
+
 
 @dataclass(frozen=True, slots=True)
 class ListView(SealedView):

@@ -1,9 +1,22 @@
 """Waiting: an attempt that had no effect, and comes again by itself since something is not there yet."""
 
+from config.errors import StripeOutcomeUnknownError
+from workers.jobs.attempt import Attempt
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
+
+
+def waiting_unless_asked(attempt: Attempt, kind: str, message: str) -> Outcome:
+    """Return what `waiting` does, for what is not here yet.
+
+    Raises:
+        StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
+    """
+    if attempt.job.may_have_asked:
+        raise StripeOutcomeUnknownError(message)
+    return waiting(attempt.runtime, attempt.job, kind, message)
 
 
 def waiting(runtime: Runtime, job: JobRow, kind: str, message: str, *, request_id: str | None = None) -> Outcome:

@@ -13,8 +13,7 @@ from models.base import one_of
 from tasks.contracts.lists import ListKey
 from tasks.contracts.shows import ShowViews
 from tasks.contracts.steps import Step
-from tasks.contracts.views import FINAL_JOB_STATES, AbsentView
-from workers.projections.batch_views import read_batch_views
+from tasks.contracts.views import FINAL_JOB_STATES, AbsentView, BatchView
 from workers.projections.list_views import Listed, read_lists
 from workers.projections.nouns import Noun, by_noun
 from workers.projections.projector import Shown, current_epoch, note, read_noun, shown_list, write
@@ -26,7 +25,6 @@ ABSENT_SECONDS = 30
 OLDER_LIST_SECONDS = 600  # of a list that no projection keeps up: somebody pages through it now
 PIECE = 200  # views that are sealed and written together
 ABSENT_VERSION = 0
-BATCH = "bat_"  # with which the ids of batches begin
 
 _NOW = text("SELECT EXTRACT(EPOCH FROM clock_timestamp())::float")
 # Jobs of Tollgate's own are shown to nobody; things that a job is yet to make are not absent.
@@ -79,20 +77,20 @@ def _find(session: Session, runtime: Runtime, wanted: Sequence[tuple[str, ShowVi
     asked = [request.subject_id for _, request in wanted if request.noun is None]
     hidden = set(session.scalars(_HIDDEN, {"ids": asked}))
     entries = [name for each in listed for name in each.entries]
-    things = [name for name in (*asked, *entries) if name not in hidden]
-    for noun, names in by_noun([*things, *_of_batches(session, runtime, things)]).items():
-        found.things[noun] = read_noun(session, runtime, noun, names, found.epoch)
+    _read(session, runtime, found, [name for name in (*asked, *entries) if name not in hidden])
+    # Whoever follows a batch wants to see how far its invoices are.
+    batches = [view.view for views in found.things.values() for view in views if isinstance(view.view, BatchView)]
+    _read(session, runtime, found, [name for batch in batches for name in batch.invoices])
     found.lists = [view for each in listed for view in _list(runtime, each, found.epoch)]
     there = {view.id for views in found.things.values() for view in views}
     found.absent = _absent(session, runtime, (name for name in asked if name not in there), found.epoch)
     return found
 
 
-def _of_batches(session: Session, runtime: Runtime, names: Sequence[str]) -> list[str]:
-    """Return the invoices of those of the things that are batches: who follows one wants to see how far they are."""
-    batches = [name for name in names if name.startswith(BATCH)]
-    views = read_batch_views(session, runtime.settings.encryption_keys, batches) if batches else []
-    return [entry["invoice"] for _, view in views for entry in view.entries if "invoice" in entry]
+def _read(session: Session, runtime: Runtime, found: _Found, names: Iterable[str]) -> None:
+    there = {view.id for views in found.things.values() for view in views}
+    for noun, wanted in by_noun(name for name in names if name not in there).items():
+        found.things.setdefault(noun, []).extend(read_noun(session, runtime, noun, wanted, found.epoch))
 
 
 def _list(runtime: Runtime, listed: Listed, epoch: int) -> list[Shown]:

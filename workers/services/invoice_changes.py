@@ -19,7 +19,7 @@ from tasks.contracts.invoice_operations import (
 from workers.gateways.invoice_snapshots import InvoiceSnapshot
 from workers.gateways.snapshots import Answer
 from workers.gateways.stripe_invoices import StripeInvoices
-from workers.services.remainders import Refusal
+from workers.services.refusals import Refusal
 
 Verdict = Literal["done", "open"] | Refusal
 SEND: Final = "send"

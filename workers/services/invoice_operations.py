@@ -25,11 +25,11 @@ from workers.jobs.ending import in_doubt, nothing_found
 from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.jobs.waiting import waiting
+from workers.jobs.waiting import waiting_unless_asked
 from workers.runtime import Runtime
 from workers.services.invoice_changes import CHANGES, Change, verdict_of
 from workers.services.moves import Source
-from workers.services.remainders import Refusal
+from workers.services.refusals import Refusal, refused
 from workers.services.stripe_invoices import Told, apply_invoice, ask_for_invoice_refresh, locked_invoice, mark_dirty
 from workers.services.stripe_objects import Verdict
 
@@ -96,10 +96,12 @@ def _prepare(attempt: Attempt, asked: InvoiceOperation, change: Change) -> str |
         order = {"invoice": invoice.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
         earlier = session.execute(_EARLIER, order).scalar()
         if earlier is not None:
-            return _wait(attempt, "EarlierOperation", f"{earlier} on the same invoice was accepted before")
-        refused = _refusal_here(asked, invoice)
-        if refused is not None:
-            return _refuse(refused)
+            return waiting_unless_asked(
+                attempt, "EarlierOperation", f"{earlier} on the same invoice was accepted before"
+            )
+        refusal = _refusal_here(asked, invoice)
+        if refusal is not None:
+            return refused(refusal)
         assert invoice.stripe_id is not None  # noqa: S101 - else it was refused
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
         return invoice.stripe_id
@@ -118,28 +120,13 @@ def _refusal_here(asked: InvoiceOperation, invoice: Invoice) -> Refusal | None:
     return None
 
 
-def _refuse(refusal: Refusal) -> Outcome:
-    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
-
-
 def _not_here(attempt: Attempt, session: Session, asked: InvoiceOperation) -> Outcome:
     job = attempt.job
     names = {"invoice": asked.invoice_id, "client": job.client_id, "kind": CreateInvoice.KIND.name}
     coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
     if coming or asked.shown or job.attempts < PATIENT_ATTEMPTS:
-        return _wait(attempt, "InvoiceNotHere", f"{asked.invoice_id} is not here yet")
-    return _refuse(Refusal("invoice_unknown", "There is no such invoice."))
-
-
-def _wait(attempt: Attempt, kind: str, message: str) -> Outcome:
-    """Come again soon.
-
-    Raises:
-        StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
-    """
-    if attempt.job.may_have_asked:
-        raise StripeOutcomeUnknownError(message)
-    return waiting(attempt.runtime, attempt.job, kind, message)
+        return waiting_unless_asked(attempt, "InvoiceNotHere", f"{asked.invoice_id} is not here yet")
+    return refused(Refusal("invoice_unknown", "There is no such invoice."))
 
 
 def _ask(attempt: Attempt, asked: InvoiceOperation, change: Change, stripe_id: str, *, generation: int) -> Outcome:
@@ -219,7 +206,7 @@ def _refused(
     return Outcome(
         "refused",
         lambda session: _apply(session, runtime, job, asked, heard),
-        problem={"code": refusal.code, "detail": refusal.detail},
+        problem=refusal.problem,
         error=None if error is None else describe(error),
         request_id=heard.answer.request_id,
     )

@@ -24,7 +24,8 @@ from workers.services.announcements import announce
 from workers.services.customers import KnownCustomer
 from workers.services.invoice_steps import due_at
 from workers.services.moves import Source, note
-from workers.services.remainders import NOT_PAID, PAID, Refusal
+from workers.services.refusals import Refusal, refused
+from workers.services.remainders import NOT_PAID, PAID
 from workers.services.stripe_invoices import locked_invoice
 
 BEGUN: Final = "processing"  # an invoice's first status, if its job begins at all
@@ -59,7 +60,7 @@ def admit(session: Session, runtime: Runtime, job: JobRow, request: CreateInvoic
     if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:
         message = f"{refusal.code}, though its client was shown that it is paid"
         return waiting(runtime, job, "DatabaseBehind", message)
-    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
+    return refused(refusal)
 
 
 def _own(session: Session, job: JobRow, payment_id: str) -> Payment | None:

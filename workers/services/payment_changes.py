@@ -17,7 +17,7 @@ from tasks.contracts.payment_operations import CancelPayment, CapturePayment, Up
 from workers.gateways.payment_intent_params import CancellationReason
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import StripeGateway, idempotency_key
-from workers.services.remainders import Refusal
+from workers.services.refusals import Refusal
 
 UPDATABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 ALREADY_PAID = "payment_already_paid"

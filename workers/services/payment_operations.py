@@ -23,7 +23,7 @@ from workers.jobs.ending import nothing_found
 from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.jobs.waiting import waiting
+from workers.jobs.waiting import waiting_unless_asked
 from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.payment_changes import (
@@ -36,7 +36,7 @@ from workers.services.payment_changes import (
     standing_there,
 )
 from workers.services.refreshes import ask_for_refresh
-from workers.services.remainders import Refusal
+from workers.services.refusals import Refusal, refused
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked, mark_dirty
 
 KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment, UpdatePayment))
@@ -106,15 +106,17 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
             return _not_here(attempt, session, change)
         if job.may_have_asked and payment.stripe_id is not None:
             return Target(payment.stripe_id, payment.booking_reference)
-        refused = _refusal_here(change, payment)
-        if refused is not None:
-            return _unchanged(refused)
+        refusal = _refusal_here(change, payment)
+        if refusal is not None:
+            return _unchanged(refusal)
         if payment.stripe_id is None:
-            return _wait(attempt, "PaymentNotMade", "the payment is still being made")
+            return waiting_unless_asked(attempt, "PaymentNotMade", "the payment is still being made")
         order = {"payment": payment.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
         earlier = session.execute(_EARLIER, {**order, "client": job.client_id}).scalar()
         if earlier is not None:
-            return _wait(attempt, "EarlierOperation", f"{earlier} on the same payment was accepted before")
+            return waiting_unless_asked(
+                attempt, "EarlierOperation", f"{earlier} on the same payment was accepted before"
+            )
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
         return Target(payment.stripe_id, payment.booking_reference)
 
@@ -133,11 +135,7 @@ def _refusal_here(change: Change, payment: Payment) -> Refusal | str | None:
 
 
 def _unchanged(verdict: Refusal | str) -> Outcome:
-    return _refuse(verdict) if isinstance(verdict, Refusal) else done(lambda _session: None)
-
-
-def _refuse(refusal: Refusal) -> Outcome:
-    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
+    return refused(verdict) if isinstance(verdict, Refusal) else done(lambda _session: None)
 
 
 def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
@@ -145,19 +143,8 @@ def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
     names = {"payment": change.asked.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
     coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
     if coming or change.asked.shown or job.attempts < PATIENT_ATTEMPTS:
-        return _wait(attempt, "PaymentNotHere", f"{change.asked.payment_id} is not here yet")
-    return _refuse(Refusal("payment_unknown", "There is no such payment."))
-
-
-def _wait(attempt: Attempt, kind: str, message: str) -> Outcome:
-    """Come again soon.
-
-    Raises:
-        StripeOutcomeUnknownError: if an earlier attempt may have asked, of which a restored database knows nothing.
-    """
-    if attempt.job.may_have_asked:
-        raise StripeOutcomeUnknownError(message)
-    return waiting(attempt.runtime, attempt.job, kind, message)
+        return waiting_unless_asked(attempt, "PaymentNotHere", f"{change.asked.payment_id} is not here yet")
+    return refused(Refusal("payment_unknown", "There is no such payment."))
 
 
 def _ask(attempt: Attempt, change: Change, target: Target, *, generation: int) -> Outcome:
@@ -233,7 +220,7 @@ def _refused(
     return Outcome(
         "refused",
         record,
-        problem={"code": refusal.code, "detail": refusal.detail},
+        problem=refusal.problem,
         error=None if error is None else describe(error),
         request_id=heard.answer.request_id,
     )

@@ -29,12 +29,12 @@ from workers.runtime import Runtime
 from workers.services.announcements import Unreserved, announce
 from workers.services.moves import Source, move, note
 from workers.services.refreshes import ask_for_refresh
+from workers.services.refusals import Refusal, refused
 from workers.services.remainders import (
     ALREADY_REFUNDED,
     DISPUTED,
     NOT_PAID,
     PAID,
-    Refusal,
     Unclear,
     remainder,
 )
@@ -201,7 +201,7 @@ def _refuse(attempt: Attempt, request: CreateRefund, refusal: Refusal) -> Outcom
     if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:
         message = f"{refusal.code}, though its client was shown that it is paid"
         return waiting(attempt.runtime, job, "DatabaseBehind", message)
-    return Outcome("refused", problem={"code": refusal.code, "detail": refusal.detail})
+    return refused(refusal)
 
 
 def _wait(attempt: Attempt, payment_id: str, unclear: Unclear) -> Outcome:
@@ -239,7 +239,7 @@ def _refused_by_stripe(attempt: Attempt, request: CreateRefund, error: StripeInv
     return Outcome(
         "refused",
         lambda session: _doubt(session, runtime, job, request.payment_id),
-        problem={"code": refusal.code, "detail": refusal.detail},
+        problem=refusal.problem,
         error=describe(error),
         request_id=error.request_id,
     )

@@ -8,17 +8,10 @@ from sqlalchemy.orm import Session
 from config.currencies import rounding_flaw
 from models.payment import Payment
 from models.refund import GIVEN_BACK, UNSENT, Refund
+from workers.services.refusals import Refusal
 
 NOT_PAID = "payment_not_paid"
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing is done to a payment; fit for the client."""
-
-    code: str
-    detail: str
 
 
 DISPUTED = Refusal("payment_disputed", "A disputed charge is not refunded.")
