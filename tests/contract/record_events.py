@@ -10,7 +10,7 @@ may still get events of the version that its webhook endpoint was made with.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,27 +108,27 @@ STORIES: tuple[Callable[[Recording], stripe.PaymentIntent], ...] = (
 
 def record(simulator: Simulator, tell: Callable[[Recording], stripe.PaymentIntent]) -> Objects:
     """Let a story happen and return all that Stripe tells of it."""
-    known = {event.id for event in _events(simulator)}
+    known = {event.id for event in events_of(simulator)}
     intent = tell(Recording(simulator, tell.__name__))
-    events = [event.to_dict() for event in _events(simulator) if event.id not in known]
+    events = [event.to_dict() for event in events_of(simulator) if event.id not in known]
     truth = simulator.client.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]}).to_dict()
     refunds = simulator.client.v1.refunds.list({"payment_intent": intent.id}).to_dict()["data"]
     return {"events": events[::-1], "payment_intent": truth, "refunds": refunds}
 
 
-def _events(simulator: Simulator) -> list[stripe.Event]:
+def events_of(simulator: Simulator) -> list[stripe.Event]:
     return list(simulator.client.v1.events.list({"limit": 100}).auto_paging_iter())
 
 
-def main() -> None:
+def write_all(folder: Path, stories: Sequence[Callable[[Any], Any]], record_one: Callable[..., Any]) -> None:
     """Record every story anew."""
-    folder = FOLDER / API_VERSION
+    folder = folder / API_VERSION
     folder.mkdir(parents=True, exist_ok=True)
     with running() as simulator:
-        for tell in STORIES:
-            text = json.dumps(record(simulator, tell), indent=1, sort_keys=True)
+        for tell in stories:
+            text = json.dumps(record_one(simulator, tell), indent=1, sort_keys=True, default=str)
             (folder / f"{tell.__name__}.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    write_all(FOLDER, STORIES, record)

@@ -7,16 +7,15 @@ writes `recorded_invoice_events/<API version>/<story>.json`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import stripe
 
-from sandbox.simulator.account import API_VERSION
 from tests.builders.entries import CLIENT, invoice_request
-from tests.builders.simulator import Simulator, running
+from tests.builders.simulator import Simulator
+from tests.contract.record_events import events_of, write_all
 from workers.gateways.operations import OPERATION_METADATA
 
 FOLDER = Path(__file__).with_name("recorded_invoice_events")
@@ -94,10 +93,10 @@ STORIES: tuple[Story, ...] = (sent, paid_by_card, paid_past_stripe, taken_back, 
 
 def record(simulator: Simulator, tell: Story) -> dict[str, Any]:
     """Let a story happen and return all that Stripe tells of it."""
-    known = {event.id for event in _events(simulator)}
+    known = {event.id for event in events_of(simulator)}
     recording = Recording(simulator, tell.__name__)
     tell(recording)
-    events = [event.to_dict() for event in _events(simulator) if event.id not in known]
+    events = [event.to_dict() for event in events_of(simulator) if event.id not in known]
     truth = recording.client.invoices.retrieve(recording.id, EXPAND).to_dict()  # type: ignore[arg-type]  # a plain dict
     intents = [
         recording.client.payment_intents.retrieve(
@@ -109,19 +108,5 @@ def record(simulator: Simulator, tell: Story) -> dict[str, Any]:
     return {"events": events[::-1], "invoice": truth, "payment_intents": intents}
 
 
-def _events(simulator: Simulator) -> list[stripe.Event]:
-    return list(simulator.client.v1.events.list({"limit": 100}).auto_paging_iter())
-
-
-def main() -> None:
-    """Record every story anew."""
-    folder = FOLDER / API_VERSION
-    folder.mkdir(parents=True, exist_ok=True)
-    with running() as simulator:
-        for tell in STORIES:
-            text = json.dumps(record(simulator, tell), indent=1, sort_keys=True, default=str)
-            (folder / f"{tell.__name__}.json").write_text(text + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    write_all(FOLDER, STORIES, record)

@@ -52,6 +52,14 @@ def ordered(bodies: Sequence[bytes], order: str) -> list[bytes]:
     return thrice
 
 
+def hear(house: House, story: dict[str, Any], order: str) -> None:
+    """Let every event of a story come, in that order."""
+    for body in ordered([json.dumps(event).encode() for event in story["events"]], order):
+        event = event_entry(body)
+        house.take_in(event)
+        house.handle(event.job_id)
+
+
 def play(house: House, story: dict[str, Any], key: str, order: str) -> str:
     """Let the payment be asked for, then let every event come; return the payment's id."""
     entry = payment_entry(key)
@@ -62,10 +70,7 @@ def play(house: House, story: dict[str, Any], key: str, order: str) -> str:
         create_customer=lambda **_: customer(), create_payment_intent=lambda **_: answer_of(first, -LATER)
     )
     assert house.create(entry.job_id, house.with_stripe(made)).state == "done"
-    for body in ordered([json.dumps(event).encode() for event in story["events"]], order):
-        event = event_entry(body)
-        house.take_in(event)
-        house.handle(event.job_id)
+    hear(house, story, order)
     settle(house, story)
     return entry.subject_id
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from sandbox.simulator.account import API_VERSION
-from tests.builders.entries import event_entry, invoice_entry
+from tests.builders.entries import invoice_entry
 from tests.builders.house import House, open_house
 from tests.builders.stripe_events import FakeStripe, answer_of, refunds_of
 from tests.contract.record_invoice_events import FOLDER, STORIES
-from tests.contract.test_recorded_events import LATER, MOST_ROUNDS, ORDERS, answer_of_text, name_of, ordered
+from tests.contract.test_recorded_events import LATER, MOST_ROUNDS, ORDERS, answer_of_text, hear, name_of
 from workers.gateways.invoice_snapshots import invoice_snapshot
 
 pytestmark = pytest.mark.servers
@@ -50,10 +50,7 @@ def play(house: House, story: dict[str, Any], key: str, order: str) -> str:
     made = FakeStripe(create_customer=lambda **_: answer_of_text("cus_recorded"))
     made.invoices = SimpleNamespace(create=lambda *_: invoice_answer(draft, -LATER))
     assert house.make_invoice(entry.job_id, house.with_stripe(made)).state == "done"
-    for body in ordered([json.dumps(event).encode() for event in story["events"]], order):
-        event = event_entry(body)
-        house.take_in(event)
-        house.handle(event.job_id)
+    hear(house, story, order)
     settle(house, story)
     return entry.subject_id
 

@@ -29,6 +29,35 @@ def shared_house(database_server_url: str, migrated_template: str, redis_url: st
             opened.runtime.redis.delete(key)
 
 
+@pytest.fixture(scope="module")
+def shared_shop(
+    database_server_url: str, migrated_template: str, redis_url: str, shared_simulator: Simulator
+) -> Iterator[House]:
+    """One house with the shared simulator as its Stripe, for tests that look at what is their own alone."""
+    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
+    with (
+        database(database_server_url, migrated_template) as url,
+        open_house(url, redis_url, prefix, shared_simulator.url) as opened,
+    ):
+        yield opened
+        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
+            opened.runtime.redis.delete(key)
+
+
+@pytest.fixture
+def own_simulator() -> Iterator[Simulator]:
+    """A simulator of this test's own, whose clock may move, and which has nobody to tell."""
+    with running() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def modules_simulator() -> Iterator[Simulator]:
+    """A simulator that the tests of one module share."""
+    with running() as process:
+        yield process
+
+
 @pytest.fixture(scope="session")
 def shared_simulator() -> Iterator[Simulator]:
     """A simulator for tests that make objects of their own and never move its clock."""

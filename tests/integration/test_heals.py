@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from tasks.contracts.events import HealEvents, identity_of_event
 from tasks.contracts.steps import Step
 from tests.builders.command_line import runner
 from tests.builders.entries import event_entry, payment_entry
-from tests.builders.house import HEAL, House, Row, open_house
+from tests.builders.house import HEAL, House, Row
 from tests.builders.ledger import kinds
 from tests.builders.settings import put
-from tests.builders.simulator import Simulator, running
+from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
 from tests.builders.worker import DERIVATION_KEY, operators_environment
 from workers.gateways import listings
@@ -35,16 +34,9 @@ AN_HOUR = 3600
 
 
 @pytest.fixture
-def stripe() -> Iterator[Simulator]:
-    """A simulator of this test's own, whose clock may move, and which has nobody to tell."""
-    with running() as process:
-        yield process
-
-
-@pytest.fixture
-def shop(database_url: str, redis_url: str, redis_prefix: str, stripe: Simulator) -> Iterator[House]:
-    with open_house(database_url, redis_url, redis_prefix, stripe.url) as opened:
-        yield opened
+def stripe(own_simulator: Simulator) -> Simulator:
+    """Stripe's place in `shop`: its clock may move."""
+    return own_simulator
 
 
 def asked(house: House, **request: Any) -> str:

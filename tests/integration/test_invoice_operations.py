@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from tasks.contracts.invoice_operations import (
     VoidInvoice,
 )
 from tests.builders.entries import invoice_operation_entry
-from tests.builders.house import House, open_house
+from tests.builders.house import House
 from tests.builders.invoice_stage import (
     Asked,
     asked,
@@ -29,7 +27,6 @@ from tests.builders.invoice_stage import (
     run_until_over,
 )
 from tests.builders.simulator import Simulator
-from tests.databases import database
 
 pytestmark = pytest.mark.servers
 NOWHERE = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -40,19 +37,10 @@ ONCE: tuple[tuple[type[InvoiceOperation], str, str, str], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def shop(
-    database_server_url: str, migrated_template: str, redis_url: str, shared_simulator: Simulator
-) -> Iterator[House]:
+@pytest.fixture
+def shop(shared_shop: House) -> House:
     """One house for all tests here, which look at invoices of their own alone."""
-    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
-    with (
-        database(database_server_url, migrated_template) as url,
-        open_house(url, redis_url, prefix, shared_simulator.url) as opened,
-    ):
-        yield opened
-        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
-            opened.runtime.redis.delete(key)
+    return shared_shop
 
 
 def operated(shop: House, operation: InvoiceOperation, **options: Any) -> str:

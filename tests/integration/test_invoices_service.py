@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tasks.contracts.identity import system_id
 from tests.builders.entries import invoice_request, refund_entry
-from tests.builders.house import House, open_house
+from tests.builders.house import House
 from tests.builders.invoice_stage import (
     Asked,
     Paid,
@@ -28,7 +26,6 @@ from tests.builders.invoice_stage import (
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
 from tests.builders.worker import DERIVATION_KEY
-from tests.databases import database
 from workers.timelines.timeline import timeline_of
 
 pytestmark = pytest.mark.servers
@@ -49,19 +46,10 @@ PAID = 4950
 PAID_LINES = [{"description": "First aid at work", "quantity": 1, "unit_amount": PAID, "tax": "exempt"}]
 
 
-@pytest.fixture(scope="module")
-def shop(
-    database_server_url: str, migrated_template: str, redis_url: str, shared_simulator: Simulator
-) -> Iterator[House]:
+@pytest.fixture
+def shop(shared_shop: House) -> House:
     """One house for all tests here, which look at invoices of their own alone."""
-    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
-    with (
-        database(database_server_url, migrated_template) as url,
-        open_house(url, redis_url, prefix, shared_simulator.url) as opened,
-    ):
-        yield opened
-        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
-            opened.runtime.redis.delete(key)
+    return shared_shop
 
 
 def refusal(shop: House, invoice: Asked) -> str:

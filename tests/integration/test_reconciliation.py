@@ -7,7 +7,6 @@ import dataclasses
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,10 @@ from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
 from tests.builders.command_line import Run, runner
 from tests.builders.entries import event_entry, payment_entry
-from tests.builders.house import HEAL, RECONCILE, House, open_house
+from tests.builders.house import HEAL, RECONCILE, House
 from tests.builders.payments import plant_posting
 from tests.builders.settings import put
-from tests.builders.simulator import Simulator, running
+from tests.builders.simulator import Simulator
 from tests.builders.worker import operators_environment
 from workers.jobs.follow_up import enqueue
 from workers.jobs.run import Result as JobResult
@@ -42,16 +41,9 @@ CARD = "4242424242424242"
 
 
 @pytest.fixture
-def stripe() -> Iterator[Simulator]:
-    """A simulator of this test's own, whose clock may move, and which has nobody to tell."""
-    with running() as process:
-        yield process
-
-
-@pytest.fixture
-def shop(database_url: str, redis_url: str, redis_prefix: str, stripe: Simulator) -> Iterator[House]:
-    with open_house(database_url, redis_url, redis_prefix, stripe.url) as opened:
-        yield opened
+def stripe(own_simulator: Simulator) -> Simulator:
+    """Stripe's place in `shop`: its clock may move."""
+    return own_simulator
 
 
 @pytest.fixture

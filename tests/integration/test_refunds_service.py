@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,9 @@ from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, payment_entry, refund_entry
-from tests.builders.house import House, open_house
+from tests.builders.house import House
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
-from tests.databases import database
 from workers.jobs import cancel, dead
 from workers.jobs.operator import Operator
 from workers.jobs.run import Result
@@ -42,19 +40,10 @@ class Paid:
     intent: str
 
 
-@pytest.fixture(scope="module")
-def shop(
-    database_server_url: str, migrated_template: str, redis_url: str, shared_simulator: Simulator
-) -> Iterator[House]:
+@pytest.fixture
+def shop(shared_shop: House) -> House:
     """One house for all tests here, which look at payments of their own alone."""
-    prefix = f"tollgate_test:{secrets.token_hex(6)}:"
-    with (
-        database(database_server_url, migrated_template) as url,
-        open_house(url, redis_url, prefix, shared_simulator.url) as opened,
-    ):
-        yield opened
-        for key in opened.runtime.redis.scan_iter(match=f"{prefix}*"):
-            opened.runtime.redis.delete(key)
+    return shared_shop
 
 
 @pytest.fixture

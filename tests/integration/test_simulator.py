@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ from sandbox.simulator.account import PUBLISHABLE_KEY
 from tests.builders.simulator import ROOT, Simulator, running
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with running() as process:
-        yield process
+@pytest.fixture
+def simulator(modules_simulator: Simulator) -> Simulator:
+    return modules_simulator
 
 
 @pytest.fixture

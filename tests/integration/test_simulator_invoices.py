@@ -5,13 +5,12 @@ from __future__ import annotations
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import stripe
 
-from tests.builders.simulator import Simulator, running
+from tests.builders.simulator import Simulator
 
 GOOD = "4242 4242 4242 4242"
 DECLINED = "4000000000000002"
@@ -31,10 +30,9 @@ LINE: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with running() as process:
-        yield process
+@pytest.fixture
+def simulator(modules_simulator: Simulator) -> Simulator:
+    return modules_simulator
 
 
 @pytest.fixture

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import stripe
 
-from tests.builders.simulator import Simulator, running
+from tests.builders.simulator import Simulator
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with running() as process:
-        yield process
+@pytest.fixture
+def simulator(modules_simulator: Simulator) -> Simulator:
+    return modules_simulator
 
 
 @pytest.fixture
