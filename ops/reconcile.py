@@ -85,9 +85,9 @@ def _compared(runtime: Runtime, since: dt.datetime, until: dt.datetime | None) -
     end = settled if until is None else min(until, settled)
     if since >= end:
         raise TollgateError(f"nothing is certain yet of what happened after {in_words(end)}: ask for an earlier time")
-    todo = pieces(since, end)
-    with progress("reconcile", len(todo)) as advance:
-        for piece in todo:
+    parts = pieces(since, end)
+    with progress("reconcile", len(parts)) as advance:
+        for piece in parts:
             result.add(reconcile_piece(runtime, piece, settled, asking))
             advance(1)
     return (since, end), result
