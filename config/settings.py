@@ -10,6 +10,7 @@ from config.currencies import CODES, DEFAULT_CODES
 from config.environment import Reader
 from config.errors import SettingsError
 from config.failpoints import NONE, Failpoint, parse_failpoints
+from config.fraud_settings import FraudSettings, read_fraud
 from config.job_settings import JobSettings, read_jobs
 from config.keyring import Keyring
 from config.keyspace import Keyspace
@@ -32,6 +33,7 @@ __all__ = [
     "EndpointSettings",
     "Environment",
     "FlowerSettings",
+    "FraudSettings",
     "IngressSettings",
     "JobSettings",
     "LogSettings",
@@ -109,6 +111,7 @@ class WorkerSettings:
     identity_key: bytes = field(repr=False)
     view_seconds: int
     plans: tuple[Plan, ...] = PLANS
+    fraud: FraudSettings = field(default_factory=FraudSettings)
     failpoints: tuple[Failpoint, ...] = ()
 
 
@@ -207,6 +210,7 @@ def load_worker() -> WorkerSettings:
             identity_key=read.key("TOLLGATE_IDENTITY_KEY"),
             view_seconds=read.whole("TOLLGATE_VIEW_SECONDS", 30 * 24 * 3600, low=3600),
             plans=read_plans(read),
+            fraud=read_fraud(read),
             failpoints=_failpoints(read, environment),
         )
 

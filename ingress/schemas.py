@@ -42,6 +42,7 @@ FLAGS = (
     "status_astray",
     "history_incomplete",
     "stuck",
+    "fraud_warning",
     "refund_failed",
     "invoice_astray",
     "invoice_number_gap",

@@ -70,6 +70,19 @@ def dispute(intent_name: str, *balances: Object) -> Object:
     }
 
 
+def fraud_warning(intent_name: str, *, actionable: bool = True, name: str | None = None) -> Object:
+    """Return an early fraud warning, which carries nothing of ours but the PaymentIntent's id."""
+    return {
+        "id": name or f"issfr_{intent_name}",
+        "object": "radar.early_fraud_warning",
+        "actionable": actionable,
+        "charge": f"ch_{intent_name}",
+        "created": START,
+        "fraud_type": "made_with_stolen_card",
+        "payment_intent": intent_name,
+    }
+
+
 def balance_transaction(name: str, amount: int, fee: int = 0, at: int = 0) -> Object:
     """Return a balance transaction that moved the balance `at` seconds after the start."""
     return {

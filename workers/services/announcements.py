@@ -26,7 +26,11 @@ from workers.projections.refund_views import read_refund_views
 from workers.runtime import Runtime
 
 # What is flagged on a payment and is the website's business as well, and under which type it hears of it.
-FLAGGED: Final = {"late_payment": "payment.late", "duplicate_payment": "payment.duplicate"}
+FLAGGED: Final = {
+    "late_payment": "payment.late",
+    "duplicate_payment": "payment.duplicate",
+    "fraud_warning": "payment.fraud_warning",
+}
 TYPES: Final = (
     *(f"payment.{status}" for status in sorted(PAYMENT_MOVES.states)),
     *FLAGGED.values(),

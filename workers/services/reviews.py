@@ -8,18 +8,16 @@ from sqlalchemy.orm import Session
 
 from config.errors import StripeInvalidError
 from models.payment import Payment
-from tasks.contracts.identity import derived_id
 from tasks.contracts.payments import ReviewPayment
-from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.steps import Step
 from workers.jobs.attempt import Attempt
-from workers.jobs.follow_up import enqueue
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.projections.instants import rfc3339
 from workers.runtime import Runtime
 from workers.services.bookings import IS_LIVE, PAID, duplicate_details, is_late, is_live
 from workers.services.flags import raise_flag
+from workers.services.own_refunds import REQUESTED, give_back
 
 SLOT = "late"  # of the refund of late money: one for each payment, for ever
 MOST = 100  # payments of one booking that are looked at, the newest: no sound booking has nearly as many
@@ -84,21 +82,7 @@ def _late(session: Session, runtime: Runtime, payment: Payment, charged_at: dt.d
     }
     raise_flag(session, runtime, "late_payment", payment.id, details)
     if payment.hold_late == "refund":
-        _give_back(session, runtime, payment)
-
-
-def _give_back(session: Session, runtime: Runtime, payment: Payment) -> None:
-    """Leave the job that refunds all that is left of a payment; the same one, however often this is found."""
-    refund_id = derived_id("ref", runtime.settings.derivation_key, SLOT, payment.id)
-    enqueue(
-        session,
-        runtime.settings,
-        CreateRefund(refund_id, payment.id, amount=None, reason="requested_by_customer", metadata={}),
-        client_id=payment.client_id,
-        subject_id=refund_id,
-        slot=SLOT,
-        request_id="",
-    )
+        give_back(session, runtime, payment, slot=SLOT, reason=REQUESTED)
 
 
 def _duplicates(session: Session, runtime: Runtime, payments: Sequence[Payment], *, asked: bool) -> None:

@@ -18,12 +18,15 @@ from models.stripe_event import StripeEventRow
 from tasks.contracts.events import StripeEvent
 from tasks.contracts.identity import system_id
 from workers.gateways.balance_snapshots import dispute_snapshot, payout_snapshot
+from workers.gateways.fraud_warnings import fraud_warning_snapshot
 from workers.gateways.operations import own_operation, parse_operation
 from workers.gateways.snapshots import charge_snapshot, payment_intent_snapshot, refund_snapshot
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
+from workers.services.fraud_warnings import FAMILY as FRAUD_WARNINGS
+from workers.services.fraud_warnings import heed
 from workers.services.invoice_events import FAMILIES as INVOICE_FAMILIES
 from workers.services.invoice_events import (
     apply_invoice_event,
@@ -35,13 +38,16 @@ from workers.services.invoice_events import (
 from workers.services.ledger import post_dispute, post_payout
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
+from workers.services.refunds import PATIENT_ATTEMPTS
 from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
 from workers.services.stripe_refunds import apply_refund
 
 # With which the ids begin that our operations at Stripe are named after, of what is paid and of what is invoiced.
 SUBJECTS = ("pay_", "ref_")
 INVOICED = ("inv_",)
-APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.")
+APPLIED_FAMILIES = ("payment_intent.", "charge.", "refund.", FRAUD_WARNINGS)
+# They carry nothing of ours: a payment that a restored database has yet to learn of is told from a foreign one by time.
+UNNAMED_FAMILIES = ("charge.dispute.", FRAUD_WARNINGS)
 PAYOUT_PAID, PAYOUT_FAILED = "payout.paid", "payout.failed"  # they move money, and are of no payment
 
 
@@ -169,14 +175,14 @@ def _apply(session: Session, runtime: Runtime, job: JobRow, event: Event, paymen
     if not event.applies:
         return _recorded(session, job, event, "recorded")
     payment = _find(event, payments)
-    if payment is None and event.operation_subject is not None:
+    if payment is None and (event.operation_subject is not None or _may_come(job, event)):
         return _wait_for_row(runtime, job, event)
     if payment is None:
         return _recorded(session, job, event, "foreign")
     if payment.stripe_id is not None and event.payment_intent_id not in (None, payment.stripe_id):
         return _recorded(session, job, event, "foreign")
     payment.stripe_id = event.payment_intent_id or payment.stripe_id  # by it a fetch can clear up what is ambiguous
-    verdict, refund_id = _apply_object(session, runtime, event, payment)
+    verdict, refund_id = _apply_object(session, runtime, job, event, payment)
     if verdict is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=event.id, request_id=job.request_id)
     return _recorded(session, job, event, "applied", payment, refund_id)
@@ -208,7 +214,14 @@ def _find(event: Event, payments: Sequence[Payment]) -> Payment | None:
     return next(by_operation, None) or next(by_id, None)
 
 
-def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Payment) -> tuple[Verdict, str | None]:
+def _may_come(job: JobRow, event: Event) -> bool:
+    """Tell whether the payment of an event that carries nothing of ours may yet come out of the journal."""
+    return event.type.startswith(UNNAMED_FAMILIES) and job.taken_in_late and job.attempts < PATIENT_ATTEMPTS
+
+
+def _apply_object(
+    session: Session, runtime: Runtime, job: JobRow, event: Event, payment: Payment
+) -> tuple[Verdict, str | None]:
     """Return what became of the event's object, and our id of the refund that it is, if it is one."""
     source = Source("event", event.created, event.id)
     match event.fields.get("object"):
@@ -225,6 +238,9 @@ def _apply_object(session: Session, runtime: Runtime, event: Event, payment: Pay
             post_dispute(session, payment, dispute_snapshot(event.fields), source)
             mark_dirty(payment)
             return Verdict.AMBIGUOUS, None
+        case "radar.early_fraud_warning":
+            heed(session, runtime, payment, fraud_warning_snapshot(event.fields), job.request_id)
+            return Verdict.NOTHING_NEW, None
         case _:
             mark_dirty(payment)
             return Verdict.AMBIGUOUS, None
@@ -258,7 +274,8 @@ def _recorded(
 
 
 def _wait_for_row(runtime: Runtime, job: JobRow, event: Event) -> Outcome:
-    return waiting(runtime, job, "RowNotHere", f"{event.id} speaks of {event.operation_subject}, not here yet")
+    spoken_of = event.operation_subject or event.payment_intent_id
+    return waiting(runtime, job, "RowNotHere", f"{event.id} speaks of {spoken_of}, not here yet")
 
 
 def _unreadable(error: ContractError) -> Outcome:
