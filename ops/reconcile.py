@@ -114,7 +114,7 @@ def show_result(result: Result) -> None:
             "KIND": each.kind.value,
             "DAY": each.day.isoformat(),
             "OF": each.stripe_id,
-            "PAYMENT": in_words(each.payment_id),
+            "OURS": in_words(each.payment_id or each.invoice_id),
             "AT STRIPE": _amount(each.at_stripe, each.currency),
             "HERE": _amount(each.here, each.currency),
             "CURRENCY": each.currency,

@@ -123,7 +123,9 @@ def _listed(title: str, breaks: Sequence[Break]) -> str:
 
 
 def _break_row(found: Break) -> str:
-    ids = "<br>".join(escape(each) for each in (found.stripe_id, found.payment_id) if each is not None)
+    ids = "<br>".join(
+        escape(each) for each in (found.stripe_id, found.payment_id, found.invoice_id) if each is not None
+    )
     words = (
         f"<td>{found.day}</td><td>{escape(found.noun)}</td><td class='id'>{ids}</td><td>{escape(found.currency)}</td>"
     )

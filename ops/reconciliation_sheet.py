@@ -11,8 +11,8 @@ from workers.services.reconciliation.compare import Matched
 from workers.services.reconciliation.result import Result
 
 COLUMNS = (
-    "result", "date", "object", "stripe_id", "movement_id", "payment_id", "currency", "at_stripe", "here", "fee",
-    "difference", "what_to_do",
+    "result", "date", "object", "stripe_id", "movement_id", "payment_id", "invoice_id", "currency", "at_stripe", "here",
+    "fee", "difference", "what_to_do",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def _break(found: Break) -> dict[str, str]:
         "stripe_id": found.stripe_id,
         "movement_id": "",
         "payment_id": found.payment_id or "",
+        "invoice_id": found.invoice_id or "",
         "currency": found.currency,
         "at_stripe": _value(found.at_stripe, found.currency),
         "here": _value(found.here, found.currency),
@@ -51,6 +52,7 @@ def _match(matched: Matched) -> dict[str, str]:
         "stripe_id": matched.stripe_id,
         "movement_id": matched.movement_id,
         "payment_id": matched.payment_id or "",
+        "invoice_id": "",
         "currency": matched.currency,
         "at_stripe": amount,
         "here": amount,

@@ -82,13 +82,18 @@ def priced(line: Mapping[str, Any], *, inclusive: bool) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class RefreshInvoice(JsonContract):
-    """Fetch an invoice once, because what was heard of it is ambiguous or leaves out by which payment it was paid."""
+    """Fetch an invoice once, because what was heard of it is ambiguous or leaves out by which payment it was paid.
+
+    Args:
+        even_if_clear: whatever was heard: something may not have been.
+    """
 
     KIND: ClassVar[Kind] = Kind(
         "invoices.refresh", queues.MAINTENANCE, max_age=REFRESH_INVOICE_AGE, shown=False, asks=False, posted=False
     )
 
     invoice_id: str
+    even_if_clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)

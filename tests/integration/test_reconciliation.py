@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime as dt
-import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from tasks.contracts.identity import system_id
 from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
 from tests.builders.command_line import Run, runner
-from tests.builders.entries import event_entry, payment_entry
-from tests.builders.house import HEAL, RECONCILE, House
+from tests.builders.entries import payment_entry
+from tests.builders.house import RECONCILE, House
 from tests.builders.payments import plant_posting
+from tests.builders.reconciled import AN_HOUR, compared, hear_all, mend, pass_time
 from tests.builders.settings import put
 from tests.builders.simulator import Simulator
 from tests.builders.worker import operators_environment
@@ -31,12 +31,10 @@ from workers.jobs.run import run_job
 from workers.services.reconciliation import runs
 from workers.services.reconciliation.at_stripe import Asking, pieces
 from workers.services.reconciliation.breaks import BreakKind, Fix
-from workers.services.reconciliation.fixes import leave_fixes
 from workers.services.reconciliation.reconcile import reconcile_piece, settled_until
 from workers.services.reconciliation.result import Result
 
 pytestmark = pytest.mark.servers
-AN_HOUR = 3600
 CARD = "4242424242424242"
 
 
@@ -63,41 +61,6 @@ def buy(house: House, stripe: Simulator) -> str:
     assert secret is not None
     assert shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, CARD).status == "succeeded"
     return entry.subject_id
-
-
-def hear_all(house: House, stripe: Simulator) -> None:
-    """Tell the house of all that Stripe has events of, and let it look up what follows."""
-    for each in reversed(stripe.client.v1.events.list({"limit": 100}).data):
-        entry = event_entry(json.dumps(each.to_dict(), default=str).encode())
-        house.take_in(entry)
-        house.handle(entry.job_id)
-    house.refresh_all()
-    house.collect_fees()
-
-
-def pass_time(stripe: Simulator, seconds: int = AN_HOUR) -> None:
-    stripe.control("POST", "clock", {"advance_seconds": seconds})
-
-
-def compared(house: House) -> Result:
-    """Reconcile the last day."""
-    asking, result = Asking(house.runtime.stripe, lambda: None), Result()
-    settled = settled_until(house.runtime, asking)
-    for piece in pieces(settled - dt.timedelta(days=1), settled):
-        result.add(reconcile_piece(house.runtime, piece, settled, asking))
-    return result
-
-
-def mend(house: House, result: Result) -> dict[str, int]:
-    """Leave the fixes behind and do their jobs."""
-    with house.runtime.transaction(Step.OUTCOME) as session:
-        left = leave_fixes(session, house.runtime.settings, f"rec_{secrets.token_hex(4)}", result.breaks)
-    for row in house.sql("SELECT id FROM jobs WHERE kind = 'events.heal' AND state = 'ready'"):
-        assert run_job(house.runtime, row["id"], HEAL).state == "done"
-    house.handle(*(row["id"] for row in house.jobs("stripe.event") if row["state"] == "ready"))
-    house.refresh_all()
-    house.collect_fees()
-    return left
 
 
 def kinds_of(result: Result) -> list[BreakKind]:

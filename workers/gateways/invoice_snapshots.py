@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from workers.gateways.fields import id_of, instant, mapping, require, text, text_or_none, whole, words_or_none, wrong
-from workers.gateways.operations import OPERATION_METADATA
+from workers.gateways.operations import OPERATION_METADATA, own_operation
 
 PAYMENT_PAID: Final = "paid"
 
@@ -30,7 +30,8 @@ class InvoiceSnapshot:
     """An invoice (https://docs.stripe.com/api/invoices/object).
 
     `payments` is None when they were not expanded, so that they are not known. `total` holds the taxes,
-    `paid_elsewhere` is what was paid past Stripe. The addresses show the invoice to whoever has them.
+    `paid_elsewhere` is what was paid past Stripe, `changed_at` when its status last became another.
+    The addresses show the invoice to whoever has them.
     """
 
     id: str
@@ -50,6 +51,20 @@ class InvoiceSnapshot:
     payments: Sequence[InvoicePaymentSnapshot] | None
     operation: str | None
     created: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInvoice:
+    """An invoice as books are compared: with the operation of this Tollgate's that has made it, None if none has."""
+
+    invoice: InvoiceSnapshot
+    operation: str | None
+
+
+def listed_invoice(fields: Mapping[str, Any], system: str) -> ListedInvoice:
+    """Read an invoice, as the Tollgate of that name; raises ContractError if the fields are not those of one."""
+    return ListedInvoice(invoice_snapshot(fields), own_operation(mapping(fields, "metadata"), system))
 
 
 def invoice_snapshot(fields: Mapping[str, Any]) -> InvoiceSnapshot:
@@ -78,6 +93,7 @@ def invoice_snapshot(fields: Mapping[str, Any]) -> InvoiceSnapshot:
         payments=_payments(fields),
         operation=text_or_none(mapping(fields, "metadata"), OPERATION_METADATA),
         created=instant(fields, "created"),
+        changed_at=max([instant(fields, "created"), *_moments(moments)]),
     )
 
 
@@ -91,6 +107,10 @@ def invoice_payment_snapshot(fields: Mapping[str, Any]) -> InvoicePaymentSnapsho
         status=text(fields, "status"),
         amount_paid=whole(fields, "amount_paid", 0),
     )
+
+
+def _moments(transitions: Mapping[str, Any]) -> Sequence[datetime]:
+    return [instant(transitions, name) for name, moment in transitions.items() if moment is not None]
 
 
 def _payments(fields: Mapping[str, Any]) -> Sequence[InvoicePaymentSnapshot] | None:

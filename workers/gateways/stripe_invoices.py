@@ -17,8 +17,8 @@ from stripe.params import (
 from config.vat import RATES
 from tasks.contracts.invoices import Line
 from tasks.contracts.steps import Step
-from workers.gateways.calls import Answered, Caller, Request
-from workers.gateways.invoice_snapshots import InvoiceSnapshot, invoice_snapshot
+from workers.gateways.calls import Answered, Caller, Request, WholePage, whole_page
+from workers.gateways.invoice_snapshots import InvoiceSnapshot, ListedInvoice, invoice_snapshot, listed_invoice
 from workers.gateways.operations import idempotency_key, marked
 from workers.gateways.snapshots import Answer
 
@@ -180,6 +180,24 @@ class StripeInvoices:
         It lists; more than a hundred invoices of one customer take several calls.
         """
         return self._caller.find("invoices.list", operation, partial(self._page, customer_id), invoice_snapshot)
+
+    def list_made(self, *, since: datetime, until: datetime, after: str | None) -> Answer[WholePage[ListedInvoice]]:
+        """Return a page of the invoices that were made in a time, the newest in front.
+
+        `since` is included, `until` is not; `after` is the last invoice of the page before, None for the first.
+        """
+        params: InvoiceListParams = {
+            "limit": PAGE_SIZE,
+            "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+        }
+        if after is not None:
+            params["starting_after"] = after
+
+        def send() -> Answered:
+            return self._invoices.list(params)
+
+        reading = partial(whole_page, read=partial(listed_invoice, system=self._system))
+        return self._caller.answer(Request(Step.LOOK_UP, "GET", "invoices.list", None, send, reading))
 
     def _page(self, customer_id: str, after: str | None) -> Answered:
         params: InvoiceListParams = {"customer": customer_id, "limit": PAGE_SIZE, "expand": ["data.payments"]}

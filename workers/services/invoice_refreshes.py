@@ -15,12 +15,12 @@ from workers.services.stripe_objects import Verdict
 
 
 def refresh(attempt: Attempt, request: RefreshInvoice) -> Outcome:
-    """Fetch an invoice with its payments and apply it, unless it is clean by now."""
+    """Fetch an invoice with its payments and apply it, unless it is clean by now and nothing else is asked for."""
     runtime = attempt.runtime
     with attempt.transaction(Step.HOLD) as session:
         invoice = session.get_one(Invoice, request.invoice_id)
         stripe_id, version, dirty = invoice.stripe_id, invoice.version, invoice.dirty
-    if stripe_id is None or not dirty:
+    if stripe_id is None or not (dirty or request.even_if_clear):
         return done(lambda _session: None)
     attempt.before_call()
     answer = runtime.stripe.invoices.retrieve(stripe_id)

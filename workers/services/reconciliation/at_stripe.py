@@ -9,6 +9,7 @@ from config.errors import StripeInvalidError
 from workers.gateways.balance_listings import BalanceMovement, ListedIntent
 from workers.gateways.balance_snapshots import PayoutSnapshot
 from workers.gateways.calls import WholePage
+from workers.gateways.invoice_snapshots import InvoiceSnapshot, ListedInvoice
 from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import StripeGateway
 
@@ -37,6 +38,7 @@ class AtStripe:
     intents: list[ListedIntent] = field(default_factory=list)
     payouts: list[PayoutSnapshot] = field(default_factory=list)
     parts: dict[str, list[BalanceMovement]] = field(default_factory=dict)
+    invoices: list[ListedInvoice] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Asking:
             self.all(lambda after: self.stripe.list_payment_intents(since=piece.since, until=piece.until, after=after)),
             self.all(lambda after: self.stripe.list_payouts(since=piece.since, until=piece.until, after=after)),
         )
+        invoices = self.stripe.invoices
+        found.invoices = self.all(lambda after: invoices.list_made(since=piece.since, until=piece.until, after=after))
         for payout in found.payouts:
             if payout.automatic:
                 found.parts[payout.id] = self.parts_of(payout.id)
@@ -82,6 +86,14 @@ class Asking:
         self.before_call()
         try:
             return self.stripe.retrieve_payment_intent(name).value
+        except StripeInvalidError:
+            return None
+
+    def invoice(self, name: str) -> InvoiceSnapshot | None:
+        """Return an invoice with what has paid it, None if Stripe knows none."""
+        self.before_call()
+        try:
+            return self.stripe.invoices.retrieve(name).value
         except StripeInvalidError:
             return None
 

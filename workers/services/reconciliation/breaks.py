@@ -38,7 +38,7 @@ SUGGESTIONS: Final[Mapping[BreakKind, str]] = {
     BreakKind.HERE_NOT_AT_STRIPE: "Stripe knows no such object: see `tollgate explain` and Stripe's dashboard.",
     BreakKind.AMOUNT_DIFFERS: "The amounts are not the same: see `tollgate explain`, and correct by a posting.",
     BreakKind.CURRENCY_DIFFERS: "The currencies are not the same: see `tollgate explain`.",
-    BreakKind.STATUS_DIFFERS: "Something was not heard of: fetch the payment (--fix).",
+    BreakKind.STATUS_DIFFERS: "Something was not heard of: fetch it (--fix).",
     BreakKind.FEE_DIFFERS: "Stripe keeps another amount than is posted: a fee that is missing is posted by --fix.",
     BreakKind.LEDGER_MISSING: "The payment or refund is known, and its posting is missing: see `tollgate ledger show`.",
     BreakKind.LEDGER_EXTRA: "The ledger tells of money that Stripe has not moved: see `tollgate ledger show`.",
@@ -54,6 +54,7 @@ class Fix(Enum):
     """What `--fix` leaves behind: ordinary jobs, which find out for themselves."""
 
     REFRESH = "refresh"  # fetch the payment
+    REFRESH_INVOICE = "refresh_invoice"  # fetch the invoice
     FEE = "fee"  # look the fee up, and post it
     HEAL = "heal"  # bring in Stripe's events of that time
 
@@ -66,7 +67,7 @@ class Break:
         day: of the movement, UTC.
         noun: what it is about, in Stripe's words: charge, refund, payout, payment_intent, …
         stripe_id: Stripe's id of it.
-        payment_id: ours, if the payment is known.
+        payment_id, invoice_id: ours, if the payment, or the invoice, is known.
         at_stripe, here: what each says: minor units, None where it says nothing; a status for `status_differs`.
         effect: by how much Stripe's balance moved beyond what the ledger says of it, minor units.
         fix: what `--fix` does about it; None: a person must.
@@ -82,6 +83,7 @@ class Break:
     here: int | str | None
     effect: int = 0
     fix: Fix | None = None
+    invoice_id: str | None = None
 
     @property
     def suggestion(self) -> str:

@@ -4,13 +4,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.schedules import HEAL
 from config.settings import WorkerSettings
 from models.client import OWN_CLIENT
+from models.invoice import Invoice
 from models.payment import Payment
 from tasks.contracts.events import HealEvents
+from tasks.contracts.invoices import RefreshInvoice
 from tasks.contracts.job import Contract
 from tasks.contracts.ledger import PostFee
 from tasks.contracts.payments import RefreshPayment
@@ -28,13 +31,14 @@ def leave_fixes(session: Session, settings: WorkerSettings, run_id: str, breaks:
     heals: list[dt.date] = []
     done: set[tuple[Fix, str]] = set()
     for each in breaks:
+        subject = _subject(each)
         if each.fix is Fix.HEAL:
             heals.append(each.day)
-        elif each.fix is not None and each.payment_id is not None:
-            slot = each.payment_id if each.fix is Fix.REFRESH else each.stripe_id
+        elif each.fix is not None and subject is not None:
+            slot = each.stripe_id if each.fix is Fix.FEE else subject
             if (each.fix, slot) not in done:
                 done.add((each.fix, slot))
-                _leave(session, settings, _contract(each, each.payment_id), each.payment_id, f"{run_id}/{slot}")
+                _leave(session, settings, _contract(each, subject), subject, f"{run_id}/{slot}")
                 left[each.fix.value] += 1
     if heals:
         since = dt.datetime.combine(min(heals), dt.time(), dt.UTC)
@@ -51,20 +55,27 @@ def leave_fixes(session: Session, settings: WorkerSettings, run_id: str, breaks:
     return dict(left)
 
 
-def _contract(found: Break, payment_id: str) -> Contract:
+def _subject(found: Break) -> str | None:
+    return found.invoice_id if found.fix is Fix.REFRESH_INVOICE else found.payment_id
+
+
+def _contract(found: Break, subject_id: str) -> Contract:
     if found.fix is Fix.FEE:
-        return PostFee(payment_id, found.noun, found.stripe_id)
-    return RefreshPayment(payment_id, even_if_clear=True)
+        return PostFee(subject_id, found.noun, found.stripe_id)
+    if found.fix is Fix.REFRESH_INVOICE:
+        return RefreshInvoice(subject_id, even_if_clear=True)
+    return RefreshPayment(subject_id, even_if_clear=True)
 
 
-def _leave(session: Session, settings: WorkerSettings, contract: Contract, payment_id: str, slot: str) -> None:
-    payment = session.get_one(Payment, payment_id)
+def _leave(session: Session, settings: WorkerSettings, contract: Contract, subject_id: str, slot: str) -> None:
+    table = Invoice if isinstance(contract, RefreshInvoice) else Payment
+    owner = session.execute(select(table.client_id).where(table.id == subject_id)).scalar_one()
     enqueue(
         session,
         settings,
         contract,
-        client_id=payment.client_id,
-        subject_id=payment_id,
+        client_id=owner,
+        subject_id=subject_id,
         slot=slot,
         request_id="",
     )

@@ -1,4 +1,4 @@
-"""What is known here of what Stripe says: postings of the ledger, payments and refunds. Only reads."""
+"""What is known here of what Stripe says: postings of the ledger, payments, refunds and invoices. Only reads."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -32,6 +32,11 @@ WHERE id = ANY(:subjects) OR stripe_id = ANY(:intents) OR stripe_charge_id = ANY
     OR id IN (SELECT payment_id FROM refunds WHERE id = ANY(:subjects) OR stripe_id = ANY(:refunds))
     OR (created_at >= :since AND created_at < :until AND stripe_id IS NOT NULL)
 """)
+_INVOICES = text("""
+SELECT id, stripe_id, stripe_status, total, amount_paid, currency, dirty, created_at FROM invoices
+WHERE id = ANY(:subjects) OR stripe_id = ANY(:ids)
+    OR (created_at >= :since AND created_at < :until AND stripe_id IS NOT NULL)
+""")
 _REFUNDS = text("SELECT stripe_id FROM refunds WHERE stripe_id = ANY(:ids)")
 
 
@@ -49,12 +54,13 @@ class Line:
 
 @dataclass(slots=True)
 class Here:
-    """What is known here of a piece: postings by kind and Stripe's id, payments, refunds, the ledger's own totals."""
+    """What is known here of a piece: postings by kind and Stripe's id, payments, refunds, invoices, and totals."""
 
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     payments: list[Row[Any]] = field(default_factory=list)
     refunds: set[str] = field(default_factory=set)
     totals: dict[str, int] = field(default_factory=dict)
+    invoices: list[Row[Any]] = field(default_factory=list)
 
     def payment_of(self, source: Source) -> Row[Any] | None:
         """Return the payment that an object of Stripe's belongs to."""
@@ -91,6 +97,9 @@ def read(session: Session, piece: Piece, stripe: AtStripe) -> Here:
     found.payments = list(session.execute(_PAYMENTS, {**asked, **times}).all())
     named = [*asked["refunds"], *(stripe_id for _, stripe_id in found.lines)]
     found.refunds = set(session.scalars(_REFUNDS, {"ids": named}))
+    listed = [each.invoice.id for each in stripe.invoices]
+    subjects = [_subject(each.operation) for each in stripe.invoices]
+    found.invoices = list(session.execute(_INVOICES, {"subjects": subjects, "ids": listed, **times}).all())
     found.totals = {row.currency: row.moved for row in session.execute(_LEDGER_TOTALS, times)}
     return found
 
@@ -101,3 +110,9 @@ def still(session: Session, payment_ids: Sequence[str]) -> dict[str, Row[Any]]:
         "SELECT id, stripe_id, stripe_status, amount_received, currency, dirty FROM payments WHERE id = ANY(:ids)"
     )
     return {row.id: row for row in session.execute(statement, {"ids": list(payment_ids)})}
+
+
+def invoice_still(session: Session, invoice_id: str) -> Row[Any]:
+    """Return what an invoice is by now."""
+    statement = text("SELECT id, stripe_status, total, amount_paid, currency, dirty FROM invoices WHERE id = :id")
+    return session.execute(statement, {"id": invoice_id}).one()

@@ -16,6 +16,7 @@ from workers.services.reconciliation.compare import (
     doubtful_intents,
 )
 from workers.services.reconciliation.here import Here
+from workers.services.reconciliation.invoices import compare_invoices
 from workers.services.reconciliation.result import Result, Total, day_of
 
 FIRST_LOOK = dt.timedelta(days=1)  # of an installation that has reconciled nothing yet
@@ -46,6 +47,7 @@ def reconcile_piece(runtime: Runtime, piece: Piece, settled: dt.datetime, asking
     compare_lines(compared, here, asking)
     compare_payouts(compared, stripe)
     _compare_intents(runtime, compared, stripe, here, settled, asking)
+    compare_invoices(runtime, compared, stripe, here, settled, asking)
     return _result(compared, stripe, here)
 
 
