@@ -11,7 +11,8 @@ from ingress.answer_fields import Answer
 from ingress.invoice_answers import INVOICE_STATUSES
 from ingress.schemas import PAYMENT_STATUSES, REFUND_STATUSES
 
-PAYMENT_TYPES = (*(f"payment.{status}" for status in PAYMENT_STATUSES), "payment.duplicate", "payment.late")
+FLAGGED_TYPES = ("payment.duplicate", "payment.fraud_warning", "payment.late")
+PAYMENT_TYPES = (*(f"payment.{status}" for status in PAYMENT_STATUSES), *FLAGGED_TYPES)
 REFUND_TYPES = tuple(f"refund.{status}" for status in REFUND_STATUSES)
 INVOICE_TYPES = tuple(f"invoice.{status}" for status in INVOICE_STATUSES)
 HEADERS = {

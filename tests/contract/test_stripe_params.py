@@ -105,6 +105,10 @@ CALLS_OF_INVOICES: dict[str, list[Callable[[StripeGateway], Any]]] = {
     "void": [lambda g: g.invoices.void("in_1", OPERATION)],
     "mark_uncollectible": [lambda g: g.invoices.mark_uncollectible("in_1", OPERATION)],
     "retrieve": [lambda g: g.invoices.retrieve("in_1")],
+    "list_made": [
+        lambda g: g.invoices.list_made(since=WHEN, until=WHEN, after=None),
+        lambda g: g.invoices.list_made(since=WHEN, until=WHEN, after="in_1"),
+    ],
     "find": [lambda g: g.invoices.find(customer_id="cus_1", operation="inv_1/create/1")],
 }
 EVERY = [
