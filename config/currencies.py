@@ -85,6 +85,13 @@ CODES: Final = tuple(sorted(CURRENCIES))
 DEFAULT_CODES: Final = ("gbp", "eur", "usd")
 
 
+def in_units(amount: int, currency: str) -> str:
+    """Write minor units as people do, such as -1234.50."""
+    decimals = CURRENCIES[currency].decimals if currency in CURRENCIES else 0
+    whole, rest = divmod(abs(amount), 10**decimals)
+    return f"{'-' * (amount < 0)}{whole}{f'.{rest:0{decimals}d}' if decimals else ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """Why Stripe would not take an amount: a code for programs, words for people."""

@@ -24,6 +24,8 @@ REMIND_INVOICES_AGE: Final = HOUR
 OPEN_BATCH_AGE: Final = 72 * HOUR
 # A hold lasts some seven days: capturing or releasing it is worth as much patience as Stripe may need.
 SETTLE_HOLD_AGE: Final = 72 * HOUR
+# It only writes rows, and disputes come weeks later: no outage makes it worthless.
+KEEP_EVIDENCE_AGE: Final = 72 * HOUR
 # As for a payment that is made: the shopper is gone.
 UPDATE_PAYMENT_AGE: Final = CREATE_PAYMENT_AGE
 # What a payment is at Stripe stays worth knowing as long as events about it may come.

@@ -39,6 +39,7 @@ __all__ = [
     "LogSettings",
     "OperatorSettings",
     "RedisSettings",
+    "SealedDatabaseSettings",
     "StripeSettings",
     "WebsiteSettings",
     "WorkerSettings",
@@ -51,6 +52,7 @@ __all__ = [
     "load_operator",
     "load_plans",
     "load_redis",
+    "load_sealed_database",
     "load_worker",
 ]
 
@@ -131,6 +133,14 @@ class EndpointSettings:
 
     database: DatabaseSettings
     websites: WebsiteSettings
+    encryption_keys: Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDatabaseSettings:
+    """All that the command line knows when it reads what is sealed in the database."""
+
+    database: DatabaseSettings
     encryption_keys: Keyring
 
 
@@ -276,6 +286,18 @@ def load_database() -> DatabaseSettings:
     """
     with Reader() as read:
         return read_database(read)
+
+
+def load_sealed_database() -> SealedDatabaseSettings:
+    """Read where PostgreSQL is, and what opens its sealed columns.
+
+    Raises:
+        SettingsError: one line that names the variable that is missing or wrong.
+    """
+    with Reader() as read:
+        return SealedDatabaseSettings(
+            database=read_database(read), encryption_keys=read.ring("TOLLGATE_ENCRYPTION_KEYS")
+        )
 
 
 def load_plans() -> tuple[Plan, ...]:

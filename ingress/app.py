@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 from config.settings import IngressSettings
 from ingress.authentication import ApiKeys
 from ingress.door import Door
+from ingress.evidence import evidence
 from ingress.failures import answer_failures
 from ingress.health import health
 from ingress.invoice_batches import invoice_batches
@@ -59,6 +60,7 @@ def create_app(
     for routes in (
         payments(door),
         payment_operations(door),
+        evidence(door),
         refunds(door),
         invoices(door),
         invoice_batches(door),

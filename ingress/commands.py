@@ -42,15 +42,21 @@ class Command:
     asked: dict[str, Any]
 
 
-def read_command(door: Door, route: str, schema: Schema) -> Command:
+def read_command(door: Door, route: str, schema: Schema, *, lines: bool = False) -> Command:
     """Read the request that is being answered.
+
+    Args:
+        door: what the process holds.
+        route: with client and key it names the command for ever.
+        schema: of the body.
+        lines: whether the body's texts may have several lines.
 
     Raises:
         ProblemError: its API key, Idempotency-Key or body is not acceptable.
     """
     client = door.api_keys.authenticate(request)
     key = idempotency_key(request)
-    document = read_json(request)
+    document = read_json(request, lines=lines)
     return command_of(door, client, route, key, document, load(schema, document))
 
 

@@ -3,6 +3,7 @@
 marshmallow's own fields read `true` as 1 and `1.0` as 1; money must not.
 """
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -52,8 +53,12 @@ _STRICT: dict[str, str] = {
 _NOT_TEXT: Messages = _GENERAL | {"invalid": Complaint("not_text", "The field must be text.")}
 
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # RFC 3339, section 5.6: full-date
+
 # As a pattern of JSON Schema: text without control characters, line separators and bidirectional overrides.
 FIT = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]*"
+# The same, but with tabs and line breaks.
+FIT_LINES = FIT.replace(r"\u0000-\u001f", r"\u0000-\u0008\u000b-\u001f")
 
 
 class Text(fields.String):
@@ -174,6 +179,21 @@ class IpAddress(fields.String):
         if address is None or "%" in text:  # a zone means something on its own machine only
             raise complaint("not_an_ip_address", "The field must be an IPv4 or IPv6 address.")
         return str(address)
+
+
+class Day(fields.String):
+    """A day, as `YYYY-MM-DD`."""
+
+    default_error_messages = _NOT_TEXT
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        day = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            if _DAY.fullmatch(day):
+                return dt.date.fromisoformat(day).isoformat()
+        except ValueError:
+            pass  # the thirtieth of February; what is no day at all is told of alike
+        raise complaint("not_a_day", "The field must be a day, written as YYYY-MM-DD.")
 
 
 class Nested(fields.Nested):

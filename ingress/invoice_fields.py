@@ -1,33 +1,15 @@
-"""Fields of which only invoices know: whole numbers within bounds, days, and several of a thing."""
+"""Fields of which only invoices know: several of a thing."""
 
-import datetime as dt
-import re
 from typing import Any, Final
 
 from marshmallow import fields, validate
 
-from ingress.fields import Complaint, Messages, Nested, Text, complaint
+from ingress.fields import Complaint, Messages, Nested, complaint
 
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)  # RFC 3339, section 5.6: full-date
 _GENERAL: Final[Messages] = {
     "required": Complaint("required", "The field is required."),
     "null": Complaint("null", "The field must not be null."),
 }
-
-
-class Day(fields.String):
-    """A day, as `YYYY-MM-DD`."""
-
-    default_error_messages = Text.default_error_messages
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        day = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            if _DAY.fullmatch(day):
-                return dt.date.fromisoformat(day).isoformat()
-        except ValueError:
-            pass  # the thirtieth of February; what is no day at all is told of alike
-        raise complaint("not_a_day", "The field must be a day, written as YYYY-MM-DD.")
 
 
 class Several(fields.List[Any]):

@@ -6,8 +6,8 @@ from marshmallow import ValidationError, validates_schema
 
 from config import vat
 from config.currencies import MAXIMUM_AMOUNT, amount_flaw
-from ingress.fields import Complaint, Flag, Nested, OneOf, StrictSchema, Text, Whole
-from ingress.invoice_fields import Day, Several
+from ingress.fields import Complaint, Day, Flag, Nested, OneOf, StrictSchema, Text, Whole
+from ingress.invoice_fields import Several
 from ingress.money_schema import MoneySchema
 from ingress.payment_intents import (
     BOOKING,

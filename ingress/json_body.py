@@ -24,7 +24,9 @@ MAXIMUM_DIGITS = len(str(MAXIMUM_INTEGER))
 MAXIMUM_NAME = 64  # characters of a field's name that are repeated to its sender
 _STRUCTURE = re.compile(r'[\[\]{}"\\]')
 # Control characters, lone surrogates, line separators, overrides of the reading direction, and noncharacters.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_ODD = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+_UNFIT = re.compile(f"[\x00-\x1f{_ODD}]")
+_UNFIT_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_ODD}]")  # tabs and line feeds are fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,17 @@ def read_body(request: Request, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def read_json(request: Request) -> dict[str, Any]:
+def read_json(request: Request, *, lines: bool = False) -> dict[str, Any]:
     """Read the body as one JSON object with nothing in it that must not enter.
+
+    Args:
+        request: the one that is being answered.
+        lines: whether texts may have several lines, and tabs.
 
     Raises:
         ProblemError: `unsupported_media_type`, `body_too_large`, `malformed_body` or `card_number_refused`.
     """
-    return parse_object(read_json_bytes(request, MAXIMUM_BYTES))
+    return parse_object(read_json_bytes(request, MAXIMUM_BYTES), lines=lines)
 
 
 def read_json_bytes(request: Request, limit: int) -> bytes:
@@ -81,27 +87,29 @@ def read_json_bytes(request: Request, limit: int) -> bytes:
     return read_body(request, limit)
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """Parse one JSON object.
+def parse_object(body: bytes, *, lines: bool = False) -> dict[str, Any]:
+    """Parse one JSON object; `lines` as in `read_json`.
 
     Raises:
         ProblemError: `malformed_body` or `card_number_refused`, naming every place.
     """
-    document, flaws = examine(body)
+    document, flaws = examine(body, lines=lines)
     refuse(flaws)
     if not isinstance(document, dict):
         raise _malformed("not_an_object", "The body must be a JSON object.")
     return document
 
 
-def examine(body: bytes) -> tuple[Any, list[FieldError]]:
+def examine(body: bytes, *, lines: bool = False) -> tuple[Any, list[FieldError]]:
     """Parse JSON, and name all in it that must not enter; what has such flaws must not be used.
+
+    `lines` is as in `read_json`.
 
     Raises:
         ProblemError: `malformed_body`: it is no JSON.
     """
     document = _parse(_decode(body))
-    return document, list(_flaws(document, ""))
+    return document, list(_flaws(document, "", _UNFIT_IN_LINES if lines else _UNFIT))
 
 
 def refuse(flaws: Sequence[FieldError]) -> None:
@@ -202,28 +210,28 @@ def _constant(name: str) -> _Flaw:
     return _Flaw("not_a_number", f"{name} is not JSON.")
 
 
-def _flaws(value: Any, path: str) -> Iterator[FieldError]:
+def _flaws(value: Any, path: str, unfit: re.Pattern[str]) -> Iterator[FieldError]:
     """Yield all that is wrong with a value; its depth is limited by now."""
     if isinstance(value, _Flaw):
         yield FieldError(path, value.code, value.message)
     elif isinstance(value, str):
-        yield from _text_flaws(value, path)
+        yield from _text_flaws(value, path, unfit)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _flaws(inner, f"{path}/{index}")
+            yield from _flaws(inner, f"{path}/{index}", unfit)
     elif isinstance(value, dict):
         if isinstance(value, _Duplicates):
             for name in value.names:
                 yield FieldError(path + pointer(name), "duplicate_key", "The field stands there more than once.")
         for name, inner in value.items():
             here = path + pointer(name)
-            for flaw in _text_flaws(name, here):
+            for flaw in _text_flaws(name, here, _UNFIT):
                 yield replace(flaw, message=f"In the field's name: {flaw.message}")
-            yield from _flaws(inner, here)
+            yield from _flaws(inner, here, unfit)
 
 
-def _text_flaws(text: str, path: str) -> Iterator[FieldError]:
-    if _UNFIT.search(text):
+def _text_flaws(text: str, path: str, unfit: re.Pattern[str]) -> Iterator[FieldError]:
+    if unfit.search(text):
         yield FieldError(path, "unfit_character", "The text holds a control character or is not valid Unicode.")
     if contains_card_number(text):
         yield FieldError(path, "card_number_refused", "The text looks like a card number: those are refused.")

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema
 
 from ingress import schemas
+from ingress.evidence import EvidenceSchema
 from ingress.invoice_operations import invoice_operations
 from ingress.operation_parts import (
     common_parameters,
@@ -48,6 +49,7 @@ def operations() -> dict[str, dict[str, Operation]]:
         "/v1/payments/{payment_id}": {"get": _show_payment(), "post": _update_payment()},
         "/v1/payments/{payment_id}/capture": {"post": _capture_payment()},
         "/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
+        "/v1/payments/{payment_id}/evidence": {"post": _keep_evidence()},
         "/v1/payments/{payment_id}/refunds": {"get": _list_refunds(), "post": _create_refund()},
         "/v1/payments": {"get": _list_payments()},
         "/v1/refunds/{refund_id}": {"get": _show_refund()},
@@ -99,6 +101,16 @@ def _update_payment() -> Operation:
         "`payment_not_updatable`, `amount_too_small`, `amount_not_rounded`, `payment_unknown` or `stripe_refused`. "
         + ON_ONE_PAYMENT,
         **_command_on_payment(UpdateSchema, schemas.ChangedPaymentSchema),
+    }
+
+
+def _keep_evidence() -> Operation:
+    return {
+        "operationId": "keepEvidence",
+        "summary": "Keep what shows that a payment was rightful, for the day on which a bank disputes it",
+        "description": "An Idempotency-Key holds for evidence of one payment. Nothing is sent to Stripe before an "
+        "operator says so. The job is refused with `payment_unknown`, and nothing is kept.",
+        **_command_on_payment(EvidenceSchema, schemas.ChangedPaymentSchema),
     }
 
 

@@ -70,27 +70,47 @@ def payment_operations(door: Door) -> Blueprint:
 
     @routes.post("/v1/payments/<payment_id>/capture")
     def capture_payment(payment_id: str) -> Response:
-        return _operate(door, payment_id, "capture", CAPTURE, _capture)
+        return operate(door, payment_id, "capture", CAPTURE, _capture)
 
     @routes.post("/v1/payments/<payment_id>/cancel")
     def cancel_payment(payment_id: str) -> Response:
-        return _operate(door, payment_id, "cancel", CANCEL, _cancel)
+        return operate(door, payment_id, "cancel", CANCEL, _cancel)
 
     @routes.post("/v1/payments/<payment_id>")
     def update_payment(payment_id: str) -> Response:
-        return _operate(door, payment_id, "update", UPDATE, _update)
+        return operate(door, payment_id, "update", UPDATE, _update)
 
     return routes
 
 
-def _operate(
-    door: Door, payment_id: str, verb: str, schema: Schema, contract: Callable[[str, dict[str, Any], bool], Contract]
+def operate(
+    door: Door,
+    payment_id: str,
+    verb: str,
+    schema: Schema,
+    contract: Callable[[str, dict[str, Any], bool], Contract],
+    *,
+    lines: bool = False,
 ) -> Response:
+    """Accept what is asked to be done with a payment.
+
+    Args:
+        door: what the process holds.
+        payment_id: as it was asked for.
+        verb: what is done; it stands in the address.
+        schema: of the body.
+        contract: makes the job of the payment's id, the body, and whether the client could read the payment.
+        lines: whether the body's texts may have several lines.
+
+    Raises:
+        ProblemError: the id is none, or the request is not acceptable.
+        RedisAwayError: as `keep` does.
+    """
     if not is_id(PaymentView, payment_id):
         door.api_keys.authenticate(request)
         raise no_such(PaymentView)
     # Each payment has keys of its own, and each operation, too.
-    command = read_command(door, f"payments/{payment_id}/{verb}", schema)
+    command = read_command(door, f"payments/{payment_id}/{verb}", schema, lines=lines)
     shown = glimpse(door, PaymentView, payment_id, command.client.client_id) is not None
     return keep(door, command, contract(payment_id, command.asked, shown), Unseen(payment_id))
 

@@ -5,6 +5,7 @@ from models.client import ApiKey, Client
 from models.customer import Customer
 from models.endpoint import Endpoint
 from models.event_cursor import EventCursor
+from models.evidence import PaymentEvidence
 from models.flag import Flag
 from models.history import History
 from models.invoice import Invoice
@@ -46,6 +47,7 @@ __all__ = [
     "Move",
     "OperatorAction",
     "Payment",
+    "PaymentEvidence",
     "Process",
     "ProjectionEpoch",
     "Queue",

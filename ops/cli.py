@@ -35,6 +35,9 @@ GROUPS = {
     ),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
     "events": Entry("ops.events", "events_group", "Bring in the events whose webhooks were lost."),
+    "evidence": Entry(
+        "ops.evidence", "evidence_group", "Look at what is kept for the day on which a payment is disputed."
+    ),
     "explain": Entry("ops.explain", "explain", "Tell all that is recorded of an id, ours or Stripe's, as a timeline."),
     "flags": Entry("ops.flags", "flags_group", "List, show and clear flags: what an operator should look at."),
     "endpoints": Entry(

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from config.currencies import CODES, CURRENCIES
+from config.currencies import CODES, in_units
 from config.errors import TollgateError
 from config.settings import load_database
 from ops.connections import open_session
@@ -107,13 +107,6 @@ def check(*, as_json: bool) -> None:
     if found:
         raise TollgateError(f"the books do not agree: {len(found)} difference(s){' or more' * (len(found) == MOST)}")
     say("the books agree")
-
-
-def in_units(amount: int, currency: str) -> str:
-    """Write minor units as people do, such as -1234.50."""
-    decimals = CURRENCIES[currency].decimals if currency in CURRENCIES else 0
-    whole, rest = divmod(abs(amount), 10**decimals)
-    return f"{'-' * (amount < 0)}{whole}{f'.{rest:0{decimals}d}' if decimals else ''}"
 
 
 def _table(*headings: str) -> Table:

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from config.currencies import in_units
 from config.errors import TollgateError
 from config.settings import load_database, load_worker
 from ops.acting import progress
 from ops.connections import database_complaints, open_session
-from ops.ledger import in_units
 from ops.moments import MOMENT
 from ops.output import dry_run_option, in_words, json_option, print_json, print_table, say
 from ops.reconciliation_page import write_page

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ops.ledger import in_units
+from config.currencies import in_units
 from ops.output import instant
 from ops.reconciliation_plot import breaks_by_kind, days
 from workers.services.reconciliation.breaks import SUGGESTIONS, Break, BreakKind

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from ops.ledger import in_units
+from config.currencies import in_units
 from workers.services.reconciliation.result import Total
 
 WIDTH, HEIGHT = 900, 240

@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 from pathlib import Path
 
-from ops.ledger import in_units
+from config.currencies import in_units
 from ops.output import instant
 from workers.services.reconciliation.breaks import Break
 from workers.services.reconciliation.compare import Matched

@@ -2,6 +2,7 @@
 
 from config.errors import ContractError
 from tasks.contracts.events import HealEvents, StripeEvent
+from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.invoice_operations import (
@@ -30,6 +31,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         CapturePayment,
         CancelPayment,
         UpdatePayment,
+        KeepEvidence,
         CreateRefund,
         CreateInvoice,
         CreateInvoiceBatch,

@@ -106,7 +106,7 @@ def invoice_operation_entry(contract: Any, key: str | None = None, client: str =
 
 
 def operation_entry(contract: Any, key: str | None = None, client: str = CLIENT) -> JournalEntry:
-    """Return the entry of an operation on a payment: a capture, a cancellation or an update."""
+    """Return the entry of an operation on a payment, such as a capture."""
     verb = contract.KIND.name.partition(".")[2]
     route = f"payments/{contract.payment_id}/{verb}"
     return entry_of(contract, client=client, route=route, key=key or new_key(), subject=contract.payment_id)

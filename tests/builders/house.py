@@ -17,6 +17,7 @@ from config.keyspace import Keyspace
 from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
 from tasks.contracts.events import HealEvents, StripeEvent
+from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.invoices import CreateInvoice, RefreshInvoice
 from tasks.contracts.journal import JournalEntry
@@ -41,6 +42,7 @@ from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
 from workers.services import (
+    evidence,
     fees,
     heals,
     invariants,
@@ -70,6 +72,7 @@ OPERATIONS: dict[str, Service[Any]] = {
         (UpdatePayment, payment_operations.update),
     )
 }
+OPERATIONS[KeepEvidence.KIND.name] = Service(KeepEvidence, evidence.keep, evidence.settle_keep)
 INVOICE = Service(CreateInvoice, invoices.create, invoices.settle_create)
 REFRESH_INVOICE = Service(RefreshInvoice, invoice_refreshes.refresh, invoice_refreshes.settle_refresh)
 INVOICE_OPERATIONS: dict[str, Service[Any]] = {

@@ -15,9 +15,10 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import intake, invoices, payment_operations, reconciliation, refunds, upkeep
+from tasks import evidence, intake, invoices, payment_operations, reconciliation, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.events import HealEvents, StripeEvent
+from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.invoice_operations import VoidInvoice
 from tasks.contracts.invoices import CreateInvoice, RefreshInvoice, RemindInvoices
@@ -58,6 +59,7 @@ TASKS = {
     CapturePayment.KIND.name: payment_operations.capture,
     CancelPayment.KIND.name: payment_operations.cancel,
     UpdatePayment.KIND.name: payment_operations.update,
+    KeepEvidence.KIND.name: evidence.keep,
     CreateRefund.KIND.name: refunds.create,
     CreateInvoice.KIND.name: invoices.create,
     RefreshInvoice.KIND.name: invoices.refresh,

@@ -551,6 +551,21 @@ def updating(stage: Stage) -> Case:
     return case
 
 
+def keeping_evidence(stage: Stage) -> Case:
+    """The website has posted what shows that a payment was rightful."""
+    texts = {"service_date": "2026-03-12", "access_activity_log": "signed in\nsigned out"}
+    posted = _operated(stage, stage.posted_and_done(), "evidence", texts)
+    case = _worker(stage, posted, "maintenance")
+
+    def wrong() -> list[str]:
+        rows = stage.house.sql("SELECT field FROM payment_evidence WHERE payment_id = :id", id=posted.payment_id)
+        kept = sorted(row["field"] for row in rows)
+        return [*unsettled(stage, posted), *([f"of the evidence {kept} is kept"] if kept != sorted(texts) else [])]
+
+    case.wrong = wrong
+    return case
+
+
 def _invoiced(stage: Stage, posted: Posted, invoice_id: str, status: str, payment_status: str) -> Case:
     case = _worker(stage, posted, "invoices", payment_status)
     payment = case.wrong
@@ -704,6 +719,7 @@ SCENES = (
     Scene("looking for a capture", (Step.LOOK_UP, Step.OUTCOME), looking_for_a_capture),
     Scene("cancelling", (Step.CANCEL, Step.OUTCOME), cancelling),
     Scene("updating", (Step.UPDATE, Step.OUTCOME), updating),
+    Scene("keeping evidence", (Step.CLAIM, Step.HOLD, Step.OUTCOME, Step.VIEWS), keeping_evidence),
     Scene("charging", (Step.CHOOSE_CARD, Step.MAKE_PAYMENT_INTENT), charging),
     Scene("refunding", (Step.INTENT, Step.MAKE_REFUND, Step.OUTCOME), refunding),
     Scene("looking for a refund", (Step.HOLD, Step.LOOK_UP), looking_for_a_refund),

@@ -103,7 +103,7 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
         own = (Payment.id == change.asked.payment_id, Payment.client_id == job.client_id)
         payment = session.scalars(select(Payment).where(*own).with_for_update()).one_or_none()
         if payment is None:
-            return _not_here(attempt, session, change)
+            return not_here(attempt, session, change.asked.payment_id, shown=change.asked.shown)
         if job.may_have_asked and payment.stripe_id is not None:
             return Target(payment.stripe_id, payment.booking_reference)
         refusal = _refusal_here(change, payment)
@@ -138,12 +138,23 @@ def _unchanged(verdict: Refusal | str) -> Outcome:
     return refused(verdict) if isinstance(verdict, Refusal) else done(lambda _session: None)
 
 
-def _not_here(attempt: Attempt, session: Session, change: Change) -> Outcome:
+def not_here(attempt: Attempt, session: Session, payment_id: str, *, shown: bool) -> Outcome:
+    """Wait for a payment of this client that may yet be taken in, or refuse: it is unknown, or another's.
+
+    Args:
+        attempt: at what is to be done with it.
+        session: reads.
+        payment_id: as it was asked for.
+        shown: whether the client could read the payment when it asked.
+
+    Raises:
+        StripeOutcomeUnknownError: if an earlier attempt may have asked Stripe.
+    """
     job = attempt.job
-    names = {"payment": change.asked.payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
+    names = {"payment": payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
     coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
-    if coming or change.asked.shown or job.attempts < PATIENT_ATTEMPTS:
-        return waiting_unless_asked(attempt, "PaymentNotHere", f"{change.asked.payment_id} is not here yet")
+    if coming or shown or job.attempts < PATIENT_ATTEMPTS:
+        return waiting_unless_asked(attempt, "PaymentNotHere", f"{payment_id} is not here yet")
     return refused(Refusal("payment_unknown", "There is no such payment."))
 
 

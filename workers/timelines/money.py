@@ -42,6 +42,10 @@ SELECT ledger_transactions.id, kind, stripe_id, payment_id, ledger_transactions.
 FROM ledger_transactions JOIN ledger_entries ON ledger_entries.transaction_id = ledger_transactions.id
 WHERE payment_id = ANY(:ids) GROUP BY ledger_transactions.id ORDER BY ledger_transactions.id
 """)
+_EVIDENCE = text("""
+SELECT job_id, field, payment_id, characters, created_at FROM payment_evidence WHERE payment_id = ANY(:ids)
+ORDER BY created_at, job_id, field
+""")
 _FLAGS = text("""
 SELECT kind, subject_id, details, raised_at, cleared_at FROM flags WHERE subject_id = ANY(:ids) ORDER BY id
 """)
@@ -142,6 +146,14 @@ def lines_of_ledger(session: Session, payments: Sequence[str]) -> Iterator[Line]
             "recorded_at": row.recorded_at,
         }
         yield Line(row.occurred_at, Clock.STRIPES, "ledger", row.payment_id, words, details)
+
+
+def lines_of_evidence(session: Session, payments: Sequence[str]) -> Iterator[Line]:
+    """Tell of evidence that was posted, without its texts."""
+    for row in session.execute(_EVIDENCE, {"ids": list(payments)}):
+        words = f"evidence is kept: {row.characters} characters of {row.field}, by {row.job_id}"
+        details = {"field": row.field, "characters": row.characters, "job": row.job_id}
+        yield Line(row.created_at, Clock.OURS, "evidence", row.payment_id, words, details)
 
 
 def lines_of_flags(session: Session, subjects: Sequence[str]) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from workers.timelines.jobs import lines_of_jobs, lines_of_operators
 from workers.timelines.line import Line, in_order
 from workers.timelines.money import (
     lines_of_events,
+    lines_of_evidence,
     lines_of_flags,
     lines_of_invoices,
     lines_of_ledger,
@@ -51,6 +52,7 @@ def timeline_of(session: Session, name: str) -> Timeline | None:
         *lines_of_events(session, subjects.payments, subjects.jobs),
         *lines_of_moves(session, [*subjects.payments, *subjects.refunds, *subjects.invoices]),
         *lines_of_ledger(session, subjects.payments),
+        *lines_of_evidence(session, subjects.payments),
         *lines_of_flags(session, sorted({*named, *bookings})),
         *lines_of_operators(session, sorted(set(named))),
     ]

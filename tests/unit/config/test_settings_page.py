@@ -27,6 +27,7 @@ LOADERS: dict[str, list[Callable[[], object]]] = {
         settings.load_environment,
         settings.load_keyspace,
         settings.load_plans,
+        settings.load_sealed_database,
     ],
     "flower": [settings.load_flower],
 }

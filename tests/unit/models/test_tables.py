@@ -18,6 +18,7 @@ PERSONAL = {
     "endpoints": {"secret", "former_secret"},
     "invoices": {"purchase_order", "memo", "footer", "booking_metadata", "hosted_url", "pdf_url"},
     "invoice_lines": {"description"},
+    "payment_evidence": {"text"},
 }
 MONEY = {
     *("amount", "amount_received", "amount_refunded", "amount_capturable", "amount_paid"),

@@ -22,6 +22,7 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
         "payments.capture": ("payments", 1),
         "payments.cancel": ("payments", 1),
         "payments.update": ("payments", 1),
+        "payments.keep_evidence": ("maintenance", 1),
         "reconciliation.run": ("maintenance", 1),
         "refunds.create": ("refunds", 1),
         "invoices.create": ("invoices", 1),
