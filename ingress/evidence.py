@@ -65,7 +65,7 @@ class EvidenceSchema(StrictSchema):
         "1 March 2026, e-mail: your place on First aid at work is booked",
     )
 
-    @validates_schema(skip_on_field_errors=False)
+    @validates_schema
     def _something_is_told(self, data: dict[str, Any], **_options: object) -> None:
         if not data:
             raise ValidationError([Complaint("nothing_asked", "Name one field of evidence, or several.")])

@@ -18,7 +18,15 @@ from sandbox.system import System
 from tests.e2e.conftest import Website
 
 pytestmark = [pytest.mark.owns_servers, pytest.mark.xdist_group("system"), pytest.mark.timeout(300)]
-CANARIES = ("Canary-Name", "canary@example.org", "198.51.100.77", "canary-agent", "canary-words", "canary-note")
+CANARIES = (
+    "Canary-Name",
+    "canary@example.org",
+    "198.51.100.77",
+    "canary-agent",
+    "canary-words",
+    "canary-note",
+    "canary-attended",
+)
 
 
 def redis_texts(url: str) -> Iterator[bytes]:
@@ -78,7 +86,7 @@ def found(canary: bytes, texts: Iterator[bytes]) -> list[bytes]:
 
 @pytest.fixture
 def canaries(simulated_website: Website) -> list[bytes]:
-    """A payment full of canaries, made, declined and paid; returns all that must be found nowhere."""
+    """A payment full of canaries, made, declined, paid and proved; returns all that must be found nowhere."""
     body = simulated_website.booking(
         customer={"name": "Canary-Name", "email": "canary@example.org"},
         shopper={"ip": "198.51.100.77", "user_agent": "canary-agent"},
@@ -90,6 +98,9 @@ def canaries(simulated_website: Website) -> list[bytes]:
     simulated_website.until(payment["id"], "declined")
     simulated_website.stripe.pay(payment, "good")
     simulated_website.until(payment["id"], "paid")
+    evidence = {"access_activity_log": "09:02 canary-attended\n16:55 canary-attended"}
+    kept = simulated_website.system.api.operate(payment["id"], "evidence", evidence, "canary-evidence", wait=10)
+    assert kept.body["job"]["status"] == "done", kept
     secrets = (payment["client_secret"], simulated_website.system.api.key)
     return [canary.encode() for canary in (*CANARIES, *secrets)]
 

@@ -53,6 +53,16 @@ def test_a_hostile_body_is_refused_by_name_and_place(body: bytes, field: str, co
     assert (field, code) in [(error.field, error.code) for error in refused.value.errors]
 
 
+def test_texts_may_have_lines_and_tabs_where_that_is_asked_for_and_nothing_else() -> None:
+    assert parse_object(b'{"a":"x\\n\\ty"}', lines=True) == {"a": "x\n\ty"}
+    for body in (b'{"a":"x\\r\\n"}', b'{"a":"\\u000b"}', b'{"a":["\\u2028"]}', b'{"a\\n":1}', b'{"a":"\\u007f"}'):
+        with pytest.raises(ProblemError) as refused:
+            parse_object(body, lines=True)
+        assert [error.code for error in refused.value.errors] == ["unfit_character"]
+    with pytest.raises(ProblemError):
+        parse_object(b'{"a":"4242\\n4242 4242\\t4242"}', lines=True)
+
+
 def test_what_was_sent_is_not_repeated() -> None:
     with pytest.raises(ProblemError) as refused:
         parse_object(b'{"note":"my card is 4242424242424242"}')
