@@ -55,7 +55,7 @@ class UpdateSchema(StrictSchema):
         }
     )
 
-    @validates_schema(skip_on_field_errors=False)
+    @validates_schema
     def _something_is_changed(self, data: dict[str, Any], **_options: object) -> None:
         if not data:
             raise ValidationError([Complaint("nothing_asked", "Name an amount, a description or metadata.")])

@@ -33,6 +33,7 @@ ACCEPTS_SOME = {
     "GET /health/live": {2},
     "GET /v1/openapi.json": {2},
 }
+BY_THE_LINE = {"POST /v1/invoices/batch"}  # a wrong line is refused by itself, and the others are accepted
 UNAVAILABLE = 503
 EXAMPLES = 15  # for each operation
 MORE_EXAMPLES = 100  # where some must be accepted: most bodies that the document allows break a rule that it can't tell
@@ -84,6 +85,7 @@ def test_every_answer_is_as_the_document_says(operation: str, mode: GenerationMo
     wanted = ACCEPTS_SOME.get(operation, set()) if mode is GenerationMode.POSITIVE else set()
     document = schemathesis.openapi.from_wsgi("/v1/openapi.json", site.app)
     headers = {"Authorization": f"Bearer {site.token.text}"}
+    checks = [check for check in CHECKS if operation not in BY_THE_LINE or check is not negative_data_rejection]
 
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     @settings(
@@ -94,7 +96,7 @@ def test_every_answer_is_as_the_document_says(operation: str, mode: GenerationMo
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
-        answer = case.call_and_validate(headers=headers, checks=CHECKS)
+        answer = case.call_and_validate(headers=headers, checks=checks)
         seen.add(answer.status_code // 100)
 
     seen: set[int] = set()

@@ -83,7 +83,7 @@ def test_a_wrong_field_is_refused_by_name(
     answer = site.operate(paid, verb, document)
     assert answer.status_code == 422
     assert answer.json is not None
-    assert (field, code) in [(error["field"], error["code"]) for error in answer.json["errors"]]
+    assert [(error["field"], error["code"]) for error in answer.json["errors"]] == [(field, code)]
 
 
 def test_a_repeat_is_the_same_job_and_another_body_is_refused(site: Site, paid: str) -> None:

@@ -91,7 +91,7 @@ def _joined(posted: Iterable[Piece]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for piece in posted:
         earlier = texts.get(piece.field) if piece.field in APPENDED else None
-        texts[piece.field] = piece.text if earlier is None else f"{earlier}\n{piece.text}"
+        texts[piece.field] = piece.text if earlier is None else earlier.removesuffix("\n") + "\n" + piece.text
     return texts
 
 

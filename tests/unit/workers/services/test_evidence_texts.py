@@ -40,6 +40,7 @@ def test_of_a_field_that_is_not_appended_the_newest_piece_counts() -> None:
 def test_pieces_of_a_field_that_is_appended_follow_each_other(field: str) -> None:
     pieces = [Piece(field, "signed in"), Piece("service_date", "2026-03-12"), Piece(field, "signed out")]
     assert merge(pieces, {}, "").texts[field] == "signed in\nsigned out"
+    assert merge([Piece(field, "signed in\n"), *pieces[1:]], {}, "").texts[field] == "signed in\nsigned out"
 
 
 def test_the_timeline_stands_alone_or_behind_what_was_posted() -> None:
@@ -72,6 +73,14 @@ def test_lines_that_fit_to_the_character_stay_whole(extra: int) -> None:
     newest = "y" * (MOST_TEXT - len(OLDER_LEFT_OUT) + extra)
     text = merge([Piece(LOG, "older lines\n" * 10), Piece(LOG, newest)], {}, "").texts[LOG]
     assert text == OLDER_LEFT_OUT + newest[extra:]
+
+
+def test_a_line_at_the_edge_stays_if_all_of_it_fits() -> None:
+    space = MOST_TEXT - len(OLDER_LEFT_OUT)
+    fits = "first\n" + "y" * (space - len("first\n"))
+    for newest, kept in ((fits, fits), ("x" + fits, fits.removeprefix("first\n"))):
+        text = merge([Piece(LOG, "older lines\n" * 10), Piece(LOG, newest)], {}, "").texts[LOG]
+        assert text == OLDER_LEFT_OUT + kept
 
 
 def test_of_a_known_text_that_is_too_long_the_end_goes_and_the_text_says_so() -> None:
