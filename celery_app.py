@@ -26,6 +26,7 @@ from workers.runtime import create_runtime
 WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h
 TASK_MODULES = (
     "tasks.event_heals",
+    "tasks.disputes",
     "tasks.evidence",
     "tasks.invoice_batches",
     "tasks.invoices",

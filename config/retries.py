@@ -26,6 +26,10 @@ OPEN_BATCH_AGE: Final = 72 * HOUR
 SETTLE_HOLD_AGE: Final = 72 * HOUR
 # It only writes rows, and disputes come weeks later: no outage makes it worthless.
 KEEP_EVIDENCE_AGE: Final = 72 * HOUR
+# A bank waits for days; what an operator has decided is worth as much patience as Stripe may need.
+ANSWER_DISPUTE_AGE: Final = 72 * HOUR
+# A look that could not be done for so long is made up by the next slot.
+WATCH_DISPUTES_AGE: Final = HOUR
 # As for a payment that is made: the shopper is gone.
 UPDATE_PAYMENT_AGE: Final = CREATE_PAYMENT_AGE
 # What a payment is at Stripe stays worth knowing as long as events about it may come.

@@ -44,7 +44,12 @@ INVOICES: Final = Plan("invoices", period=60 * MINUTE, made_up_within=60 * MINUT
 # the pace at which one asks again politely.
 REMINDER_DAYS: Final = (1, 8, 22)
 
-PLANS: Final = (INVARIANTS, HEAL, RECONCILIATION, INVOICES)
+# Banks give a week or more, and what they are not answered in time is lost: the watch tells of a new dispute within the
+# hour, and again when so many days are left.
+DISPUTES: Final = Plan("disputes", period=60 * MINUTE, made_up_within=60 * MINUTE)
+DISPUTE_DAYS: Final = (5, 2)
+
+PLANS: Final = (INVARIANTS, HEAL, RECONCILIATION, INVOICES, DISPUTES)
 SLOTS_KEPT: Final = 30 * DAY  # for an operator who asks what was done last month
 
 

@@ -33,6 +33,16 @@ REFUND_STATUSES = (
     "canceled",
     "refused",
 )
+DISPUTE_STATUSES = (
+    "warning_needs_response",
+    "warning_under_review",
+    "warning_closed",
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+    "prevented",
+)
 FLAGS = (
     "late_payment",
     "duplicate_payment",
@@ -43,6 +53,7 @@ FLAGS = (
     "history_incomplete",
     "stuck",
     "fraud_warning",
+    "dispute_due",
     "refund_failed",
     "invoice_astray",
     "invoice_number_gap",
@@ -101,6 +112,26 @@ class SeatHoldShownSchema(Answer):
     late = text("What was to be done with money that came later", validate=validate.OneOf(LATE))
 
 
+class DisputeSchema(Answer):
+    """A dispute of the payment, as it stands."""
+
+    id = text("Ours", "dsp_psllb4cciywirkrfno2cht5xz7")
+    status = text(
+        "Stripe's: of an inquiry, which moves no money, `warning_needs_response`, `warning_under_review` or "
+        "`warning_closed`; of a chargeback `needs_response`, `under_review`, `won` or `lost`; `prevented`",
+        validate=validate.OneOf(DISPUTE_STATUSES),
+    )
+    reason = text("The bank's, in Stripe's words", "fraudulent")
+    amount = minor_units("What is disputed")
+    currency = text("ISO 4217 in lower case")
+    due_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when the bank takes an answer (RFC 3339, UTC)", "format": "date-time"},
+    )
+    answered = fields.Boolean(required=True, metadata={"description": "Whether evidence was sent to the bank"})
+
+
 class PaymentLinksSchema(Answer):
     """Where to read on."""
 
@@ -140,6 +171,9 @@ class PaymentSchema(Answer):
         metadata={"description": "What your staff should look at; Tollgate may come to know further ones"},
     )
     invoice = text("The invoice whose page it was paid on; null for what you asked for", allow_none=True)
+    dispute = fields.Nested(
+        DisputeSchema, required=True, allow_none=True, metadata={"description": "The newest; null if there is none"}
+    )
     created_at = moment("When it was accepted")
     updated_at = moment("When it last changed")
     links = fields.Nested(PaymentLinksSchema, required=True)

@@ -18,6 +18,7 @@ FLAGS = (
     "history_incomplete",  # a status that no move on record has led to
     "stuck",  # on the way for longer than anything may be
     "fraud_warning",  # the card's bank says that it may be fraud
+    "dispute_due",  # the bank waits for an answer, and not for long any more
     "refund_failed",  # the customer is owed the money again
     "invoice_astray",  # what Stripe shows of an invoice is not what was asked for: it goes no further
     "invoice_number_gap",  # numbers of invoices are missing in between

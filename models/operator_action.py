@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Recorded, one_of
 
-ACTIONS = ("replay", "discard", "cancel", "pause", "resume", "reread", "clear", "not_done")
+ACTIONS = ("replay", "discard", "cancel", "pause", "resume", "reread", "clear", "not_done", "submit", "accept")
 
 
 class OperatorAction(Base):

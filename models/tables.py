@@ -3,6 +3,7 @@
 from models.base import Base
 from models.client import ApiKey, Client
 from models.customer import Customer
+from models.dispute import Dispute
 from models.endpoint import Endpoint
 from models.event_cursor import EventCursor
 from models.evidence import PaymentEvidence
@@ -33,6 +34,7 @@ __all__ = [
     "Attempt",
     "Client",
     "Customer",
+    "Dispute",
     "Endpoint",
     "EventCursor",
     "Flag",

@@ -34,6 +34,9 @@ GROUPS = {
         "List, show, replay and discard dead letters, or say that Stripe did nothing for them.",
     ),
     "db": Entry("ops.db", "db", "Create and upgrade the database."),
+    "disputes": Entry(
+        "ops.disputes", "disputes_group", "List and show disputes; send evidence to the bank, or give one in."
+    ),
     "events": Entry("ops.events", "events_group", "Bring in the events whose webhooks were lost."),
     "evidence": Entry(
         "ops.evidence", "evidence_group", "Look at what is kept for the day on which a payment is disputed."

@@ -10,7 +10,7 @@ from models.payment import Payment
 from ops.connections import open_session
 from ops.output import in_words, json_option, print_json, print_table, printable, say
 from workers.services.evidence import assembly, pieces_of
-from workers.services.evidence_texts import Cut
+from workers.services.evidence_texts import Assembly, Cut
 
 
 @click.group()
@@ -66,6 +66,11 @@ def show(*, payment: str, as_json: bool) -> None:
         cuts = [{"field": cut.field, "characters": cut.characters, "limit": cut.limit} for cut in assembled.cuts]
         print_json({"payment": payment, "evidence": assembled.texts, "left_out": cuts})
         return
+    print_assembly(assembled)
+
+
+def print_assembly(assembled: Assembly) -> None:
+    """Print what would be submitted, in clear, and what had to be left out."""
     for field, text in assembled.texts.items():
         click.echo(f"{field} ({len(text)} characters)")
         for line in text.split("\n"):

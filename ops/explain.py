@@ -29,8 +29,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 def explain(*, name: str, raw_times: bool, as_json: bool) -> None:
     """Tell all that is recorded of an id, ours or Stripe's, as a timeline.
 
-    ID is one of ours (job_ pay_ ref_ inv_ cst_), a booking's reference, an invoice's number, one of Stripe's (pi_ ch_
-    re_ in_ evt_ cus_ txn_ dp_ po_), or the id of a request, ours or Stripe's (req_). The timeline holds what was
+    ID is one of ours (job_ pay_ ref_ inv_ dsp_ cst_), a booking's reference, an invoice's number, one of Stripe's (pi_
+    ch_ re_ in_ evt_ cus_ txn_ du_ po_), or the id of a request, ours or Stripe's (req_). The timeline holds what was
     accepted, attempts with Stripe's request ids, events, moves, ledger, refunds, invoices, notifications, flags and
     what operators did; nothing personal and no secret. Needs TOLLGATE_DATABASE_URL, and only reads.
 
@@ -56,7 +56,7 @@ def explain(*, name: str, raw_times: bool, as_json: bool) -> None:
 
 
 def _nothing(name: str) -> str:
-    ours = name.startswith(("job_", "pay_", "ref_", "inv_", "cst_"))
+    ours = name.startswith(("job_", "pay_", "ref_", "inv_", "dsp_", "cst_"))
     advice = (
         "look whether it is taken in yet with 'tollgate journal status', and whether it is written in full"
         if ours

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from config.schedules import HEAL, INVARIANTS, INVOICES, RECONCILIATION
+from config.schedules import DISPUTES, HEAL, INVARIANTS, INVOICES, RECONCILIATION
+from tasks.contracts.disputes import WatchDisputes
 from tasks.contracts.events import HealEvents
 from tasks.contracts.invariants import CheckInvariants
 from tasks.contracts.invoices import RemindInvoices
@@ -22,6 +23,7 @@ WORK: Final[Mapping[str, Callable[[dt.datetime], Contract]]] = {
     HEAL.name: lambda _slot: HealEvents(),
     RECONCILIATION.name: lambda _slot: Reconcile(),
     INVOICES.name: lambda _slot: RemindInvoices(),
+    DISPUTES.name: lambda _slot: WatchDisputes(),
 }
 
 

@@ -1,6 +1,7 @@
 """All kinds of jobs, by name."""
 
 from config.errors import ContractError
+from tasks.contracts.disputes import AcceptDispute, SubmitDispute, WatchDisputes
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
@@ -42,6 +43,9 @@ CONTRACTS: dict[str, type[Contract]] = {
         VoidInvoice,
         MarkInvoiceUncollectible,
         PayInvoiceOutOfBand,
+        SubmitDispute,
+        AcceptDispute,
+        WatchDisputes,
         CheckInvariants,
         HealEvents,
         PostFee,

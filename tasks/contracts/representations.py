@@ -66,6 +66,7 @@ def payment(view: PaymentView) -> dict[str, Any]:
         "seat_hold": view.seat_hold,
         "flags": list(view.flags),
         "invoice": view.invoice_id,
+        "dispute": view.dispute,
         "created_at": view.created_at,
         "updated_at": view.updated_at,
         "links": {"self": payment_path(view.id), "job": f"/v1/jobs/{view.job_id}"},

@@ -431,6 +431,22 @@ class Step(Enum):
         "an invoice that is closed there and open here",
         CHECKING,
     )
+    ANSWER_DISPUTE = Row(
+        "worker.answer_dispute",
+        "asks Stripe to send evidence to the bank",
+        "a running row with an intent; a dispute that needs a response",
+        CHECKING,
+        "a dispute that is answered there and open here",
+        CHECKING,
+    )
+    ACCEPT_DISPUTE = Row(
+        "worker.accept_dispute",
+        "asks Stripe to give a dispute in",
+        "a running row with an intent; an open dispute",
+        CHECKING,
+        "a dispute that is closed there and open here",
+        CHECKING,
+    )
     LOOK_UP = Row(
         "worker.look_up",
         "asks Stripe what it knows; changes nothing there",

@@ -89,6 +89,7 @@ class PaymentView(SealedView):
         seat_hold: `{token, expires_at, late}` as it was asked for, if it was.
         flags: what staff should look at, by kind.
         invoice_id: the invoice for which Stripe made it; None for what was asked of us.
+        dispute: the newest one, `{id, status, reason, amount, currency, due_by, answered}`; None if there is none.
     """
 
     NOUN: ClassVar[str] = "payment"
@@ -114,6 +115,7 @@ class PaymentView(SealedView):
     seat_hold: Mapping[str, str | None] | None = None
     flags: list[str] = field(default_factory=list)
     invoice_id: str | None = None
+    dispute: Mapping[str, Any] | None = None
 
 
 def seat_hold(token: str | None, expires_at: str | None, late: str | None) -> Mapping[str, str | None] | None:

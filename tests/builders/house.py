@@ -16,6 +16,7 @@ from config.celery_factory import create_celery
 from config.keyspace import Keyspace
 from config.queues import QUEUES
 from models.encrypted import decrypt_bytes
+from tasks.contracts.disputes import AcceptDispute, SubmitDispute, WatchDisputes
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
@@ -42,6 +43,8 @@ from workers.jobs.run import Result, Service, run_job
 from workers.redis_client import create_redis
 from workers.runtime import Runtime, create_runtime
 from workers.services import (
+    dispute_operations,
+    dispute_watch,
     evidence,
     fees,
     heals,
@@ -79,6 +82,11 @@ INVOICE_OPERATIONS: dict[str, Service[Any]] = {
     contract.KIND.name: Service(contract, invoice_operations.operate, invoice_operations.settle_operation)
     for contract in CHANGES
 }
+DISPUTE_OPERATIONS: dict[str, Service[Any]] = {
+    contract.KIND.name: Service(contract, dispute_operations.operate, dispute_operations.settle_operation)
+    for contract in (SubmitDispute, AcceptDispute)
+}
+WATCH = Service(WatchDisputes, dispute_watch.watch, dispute_watch.settle_watch)
 REVIEW = Service(ReviewPayment, reviews.review, reviews.settle)
 CHECK = Service(CheckInvariants, invariants.check, invariants.settle)
 HEAL = Service(HealEvents, heals.heal, heals.settle)
@@ -123,7 +131,7 @@ class House:
 
     def force(self, statement: str, **parameters: Any) -> None:
         """Run a statement that the tables of moves refuse, as if the rows had come from another day."""
-        tables = ("jobs", "payments", "refunds", "invoices")
+        tables = ("jobs", "payments", "refunds", "invoices", "disputes")
         with self.runtime.engine.begin() as connection:
             for table in tables:
                 connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER {table}_move_by_the_table"))
@@ -233,6 +241,11 @@ class House:
         """Run the job of an invoice operation now, whenever it would be due."""
         self.make_due(job_id)
         return run_job(runtime or self.runtime, job_id, INVOICE_OPERATIONS[self.job(job_id)["kind"]])
+
+    def decide(self, job_id: str, runtime: Runtime | None = None) -> Result:
+        """Run the job of a decision about a dispute now, whenever it would be due."""
+        self.make_due(job_id)
+        return run_job(runtime or self.runtime, job_id, DISPUTE_OPERATIONS[self.job(job_id)["kind"]])
 
     def handle(self, *job_ids: str, runtime: Runtime | None = None) -> list[Result]:
         """Run a batch of stripe.event jobs."""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from workers.gateways.balance_snapshots import DisputeSnapshot
 from workers.gateways.snapshots import (
     Answer,
     PaymentIntentSnapshot,
@@ -57,16 +58,19 @@ def charge(intent_name: str, status: str, *, operation: str | None = None, **cha
     }
 
 
-def dispute(intent_name: str, *balances: Object) -> Object:
+def dispute(intent_name: str, *balances: Object, **changes: Any) -> Object:
     """Return a dispute, which carries nothing of ours but the PaymentIntent's id."""
     return {
         "id": f"dp_{intent_name}",
         "object": "dispute",
         "payment_intent": intent_name,
         "status": "needs_response",
+        "reason": "fraudulent",
         "amount": AMOUNT,
         "currency": "gbp",
+        "created": START,
         "balance_transactions": list(balances),
+        **changes,
     }
 
 
@@ -146,12 +150,31 @@ def answer_of(thing: Object, at: int, *, replayed: bool = False) -> Answer[Payme
     return Answer(payment_intent_snapshot(thing), "req_answer", replayed, as_of)
 
 
+def no_disputes(name: str) -> Answer[Sequence[DisputeSnapshot]]:
+    """Return what the gateway makes of an empty list of disputes."""
+    return Answer((), "req_list", False, dt.datetime.fromtimestamp(START, dt.UTC))
+
+
+class FakeDisputes:
+    """The part of the gateway for disputes."""
+
+    def __init__(self, stripe: FakeStripe) -> None:
+        self._stripe = stripe
+
+    def of_intent(self, name: str) -> Any:
+        return self._stripe._ask("list_disputes", {"name": name})
+
+    def retrieve(self, name: str) -> Any:
+        return self._stripe._ask("retrieve_dispute", {"name": name})
+
+
 class FakeStripe:
     """A gateway that answers from a test's hand, and remembers what it was asked."""
 
     def __init__(self, **answers: Callable[..., Any]) -> None:
-        self.answers = answers
+        self.answers = {"list_disputes": no_disputes, **answers}
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.disputes = FakeDisputes(self)
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
         self.asked.append((name, arguments))

@@ -15,8 +15,9 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import evidence, intake, invoices, payment_operations, reconciliation, refunds, upkeep
+from tasks import disputes, evidence, intake, invoices, payment_operations, reconciliation, refunds, upkeep
 from tasks.admission import Admission
+from tasks.contracts.disputes import AcceptDispute, SubmitDispute, WatchDisputes
 from tasks.contracts.events import HealEvents, StripeEvent
 from tasks.contracts.evidence import KeepEvidence
 from tasks.contracts.invariants import CheckInvariants
@@ -65,6 +66,9 @@ TASKS = {
     RefreshInvoice.KIND.name: invoices.refresh,
     RemindInvoices.KIND.name: invoices.remind,
     VoidInvoice.KIND.name: invoices.void,
+    SubmitDispute.KIND.name: disputes.submit,
+    AcceptDispute.KIND.name: disputes.accept,
+    WatchDisputes.KIND.name: disputes.watch,
     PostFee.KIND.name: fee,
     ShowViews.KIND.name: show,
     SendNotification.KIND.name: send,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from config.errors import ContractError
-from workers.gateways.fields import flag, id_of, instant, require, text, whole
+from workers.gateways.fields import flag, id_of, instant, mapping, require, text, text_or_none, whole
 
 CAME_TO_NOTHING: Final = frozenset({"failed", "canceled"})  # of charges and refunds: no balance transaction follows
 
@@ -46,13 +46,33 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class DisputeSnapshot:
-    """A dispute (https://docs.stripe.com/api/disputes/object): up to two movements, withdrawn and reinstated."""
+    """A dispute (https://docs.stripe.com/api/disputes/object): up to two movements, withdrawn and reinstated.
+
+    Args:
+        amount: what is disputed, minor units.
+        case_type: Stripe's; None if it does not say.
+        due_at: until when the bank takes an answer, if it takes one.
+        has_evidence: whether any is on it, submitted or not; submissions: how often it was submitted.
+        past_due: evidence came too late.
+        is_charge_refundable: whether Stripe would give the payment back.
+    """
 
     id: str
     amount: int
     currency: str
     charge_id: str | None
     balances: Sequence[BalanceTransactionSnapshot]
+    status: str
+    reason: str
+    created: datetime
+    payment_intent_id: str | None = None
+    case_type: str | None = None
+    network_reason_code: str | None = None
+    due_at: datetime | None = None
+    has_evidence: bool = False
+    submissions: int = 0
+    past_due: bool = False
+    is_charge_refundable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +117,24 @@ def dispute_snapshot(fields: Mapping[str, Any]) -> DisputeSnapshot:
     balances = fields.get("balance_transactions") or []
     if not isinstance(balances, list):
         raise ContractError("Stripe's dispute has no list of balance transactions")
+    details, card = mapping(fields, "evidence_details"), mapping(mapping(fields, "payment_method_details"), "card")
     return DisputeSnapshot(
         id=text(fields, "id"),
         amount=whole(fields, "amount"),
         currency=text(fields, "currency"),
         charge_id=id_of(fields, "charge"),
         balances=tuple(balance_transaction_snapshot(each) for each in balances),
+        status=text(fields, "status"),
+        reason=text_or_none(fields, "reason") or "general",
+        created=instant(fields, "created"),
+        payment_intent_id=id_of(fields, "payment_intent"),
+        case_type=text_or_none(card, "case_type"),
+        network_reason_code=text_or_none(card, "network_reason_code"),
+        due_at=None if details.get("due_by") is None else instant(details, "due_by"),
+        has_evidence=flag(details, "has_evidence"),
+        submissions=whole(details, "submission_count", 0),
+        past_due=flag(details, "past_due"),
+        is_charge_refundable=flag(fields, "is_charge_refundable"),
     )
 
 

@@ -38,6 +38,7 @@ from workers.gateways.snapshots import (
     refund_snapshot,
     saved_card_snapshots,
 )
+from workers.gateways.stripe_disputes import StripeDisputes
 from workers.gateways.stripe_invoices import StripeInvoices
 from workers.gateways.transport import Transport
 from workers.resilience.breaker import Breaker
@@ -93,6 +94,7 @@ class StripeGateway(Listings, BalanceListings):
             http_client=self._transport,
         ).v1
         self.invoices = StripeInvoices(self._caller, self._stripe, system)
+        self.disputes = StripeDisputes(self._caller, self._stripe)
 
     def create_customer(self, *, name: str, email: str, operation: str, idempotency_key: str) -> Answer[str]:
         """Make a customer and return Stripe's id of it."""

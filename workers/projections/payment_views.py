@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
 from models.declines import customer_words
+from models.dispute import Dispute
 from models.encrypted import decrypt
 from models.payment import Payment
 from tasks.contracts.views import PaymentView, seat_hold
@@ -24,13 +26,31 @@ def read_payment_views(session: Session, ring: Keyring, payment_ids: Sequence[st
     flags = defaultdict[str, list[str]](list)
     for subject, kind in session.execute(_FLAGS, {"ids": list(payment_ids)}):
         flags[subject].append(kind)
-    return [(row.version, _view(row, ring, flags[row.id])) for row in rows]
+    disputes = {dispute.payment_id: dispute for dispute in session.scalars(_disputes(payment_ids))}
+    return [(row.version, _view(row, ring, flags[row.id], disputes.get(row.id))) for row in rows]
+
+
+def _disputes(payment_ids: Sequence[str]) -> Select[Dispute]:
+    """Ask for the disputes of payments, the newest of each last."""
+    return select(Dispute).where(Dispute.payment_id.in_(payment_ids)).order_by(Dispute.opened_at, Dispute.id)
+
+
+def _dispute(row: Dispute) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "status": row.status,
+        "reason": row.reason,
+        "amount": row.amount,
+        "currency": row.currency,
+        "due_by": None if row.due_at is None else rfc3339(row.due_at),
+        "answered": row.submissions > 0,
+    }
 
 
 _FLAGS = text("SELECT subject_id, kind FROM flags WHERE subject_id = ANY(:ids) AND cleared_at IS NULL ORDER BY kind")
 
 
-def _view(row: Payment, ring: Keyring, flags: list[str]) -> PaymentView:
+def _view(row: Payment, ring: Keyring, flags: list[str], dispute: Dispute | None) -> PaymentView:
     secret = row.client_secret if row.status in _PAYABLE else None
     return PaymentView(
         id=row.id,
@@ -55,4 +75,5 @@ def _view(row: Payment, ring: Keyring, flags: list[str]) -> PaymentView:
         else None,
         flags=flags,
         invoice_id=row.invoice_id,
+        dispute=None if dispute is None else _dispute(dispute),
     )

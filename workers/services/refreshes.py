@@ -10,6 +10,7 @@ from models.payment_status import TERMINAL_AT_STRIPE
 from models.refund import Refund
 from tasks.contracts.payments import RefreshPayment
 from tasks.contracts.steps import Step
+from workers.gateways.balance_snapshots import DisputeSnapshot
 from workers.gateways.snapshots import Answer, RefundSnapshot
 from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
@@ -18,6 +19,7 @@ from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.remainders import given_back
+from workers.services.stripe_disputes import apply_dispute
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
 from workers.services.stripe_refunds import apply_refund, refund_id_of
 
@@ -40,7 +42,7 @@ def ask_for_refresh(session: Session, runtime: Runtime, payment: Payment, *, slo
 
 
 def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
-    """Fetch a payment's PaymentIntent and refunds and apply them, unless it is clean and all of it is known by now.
+    """Fetch a payment's PaymentIntent, refunds and disputes and apply them, unless all of it is known and clean by now.
 
     A request that says `even_if_clear` comes from who knows that something is amiss.
     """
@@ -56,6 +58,7 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
     attempt.before_call()
     answer = runtime.stripe.retrieve_payment_intent(stripe_id)
     refunds = _refunds(attempt, stripe_id) if refunded or answer.value.amount_refunded else None
+    disputes = _disputes(attempt, stripe_id) if answer.value.disputed else None
 
     def record(session: Session) -> None:
         payment = locked(session, request.payment_id)
@@ -64,6 +67,7 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         undisturbed = payment.version == version
         apply_payment_intent(session, runtime, payment, answer.value, source, authoritative=undisturbed)
         told = _apply_refunds(session, runtime, payment, refunds, authoritative=undisturbed)
+        told |= _apply_disputes(session, runtime, payment, disputes, authoritative=undisturbed)
         payment.dirty = not undisturbed or Verdict.AMBIGUOUS in told
         if payment.dirty:
             slot = f"{attempt.job.id}/{attempt.job.fence}"
@@ -76,6 +80,11 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
 def _refunds(attempt: Attempt, stripe_id: str) -> Answer[Sequence[RefundSnapshot]]:
     attempt.before_call()
     return attempt.runtime.stripe.list_refunds(stripe_id)
+
+
+def _disputes(attempt: Attempt, stripe_id: str) -> Answer[Sequence[DisputeSnapshot]]:
+    attempt.before_call()
+    return attempt.runtime.stripe.disputes.of_intent(stripe_id)
 
 
 def _apply_refunds(
@@ -93,6 +102,24 @@ def _apply_refunds(
     return {
         apply_refund(session, runtime, payment, each, source, authoritative=authoritative).verdict
         for each in refunds.value
+    }
+
+
+def _apply_disputes(
+    session: Session,
+    runtime: Runtime,
+    payment: Payment,
+    disputes: Answer[Sequence[DisputeSnapshot]] | None,
+    *,
+    authoritative: bool,
+) -> set[Verdict]:
+    """Apply a list of disputes, the oldest first: so a dispute whose events were lost is known all the same."""
+    if disputes is None:
+        return set()
+    source = Source("fetch", disputes.as_of, disputes.request_id)
+    return {
+        apply_dispute(session, runtime, payment, each, source, authoritative=authoritative)
+        for each in reversed(disputes.value)
     }
 
 

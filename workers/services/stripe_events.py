@@ -35,10 +35,11 @@ from workers.services.invoice_events import (
     locked_invoices,
     note_foreign,
 )
-from workers.services.ledger import post_dispute, post_payout
+from workers.services.ledger import post_payout
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
 from workers.services.refunds import PATIENT_ATTEMPTS
+from workers.services.stripe_disputes import apply_dispute
 from workers.services.stripe_objects import Verdict, apply_charge, apply_payment_intent, mark_dirty
 from workers.services.stripe_refunds import apply_refund
 
@@ -234,10 +235,7 @@ def _apply_object(
             applied = apply_refund(session, runtime, payment, refund_snapshot(event.fields), source)
             return applied.verdict, applied.refund_id
         case "dispute":
-            # Of its charge it tells only in part: fetch what became of that.
-            post_dispute(session, payment, dispute_snapshot(event.fields), source)
-            mark_dirty(payment)
-            return Verdict.AMBIGUOUS, None
+            return apply_dispute(session, runtime, payment, dispute_snapshot(event.fields), source), None
         case "radar.early_fraud_warning":
             heed(session, runtime, payment, fraud_warning_snapshot(event.fields), job.request_id)
             return Verdict.NOTHING_NEW, None

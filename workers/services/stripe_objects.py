@@ -23,6 +23,7 @@ from workers.services.fees import CHARGE, ask_for_fee
 from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
 from workers.services.remainders import given_back
+from workers.services.standing_disputes import is_disputed
 
 LOG = logging.getLogger("tollgate.stripe_objects")
 
@@ -62,6 +63,9 @@ def apply_payment_intent(
         mark_dirty(payment)
     if verdict is not Verdict.TAKEN:
         return verdict
+    disputed = payment.disputed if snapshot.disputed is None else snapshot.disputed
+    if disputed or payment.disputed:
+        disputed = is_disputed(session, payment, told=disputed)
     payment.stripe_id = snapshot.id
     payment.stripe_status = snapshot.status
     payment.snapshot_at = source.as_of
@@ -75,8 +79,7 @@ def apply_payment_intent(
         # Only a fetch can tell that a refund failed after all: then the amount falls again.
         known = 0 if authoritative else payment.amount_refunded
         payment.amount_refunded = max(known, snapshot.amount_refunded)
-    if snapshot.disputed is not None:
-        payment.disputed = snapshot.disputed
+    payment.disputed = disputed
     if snapshot.client_secret is not None and payment.client_secret is None:
         payment.client_secret = encrypt(
             runtime.settings.encryption_keys, "payments", "client_secret", payment.id, snapshot.client_secret
@@ -112,10 +115,11 @@ def apply_charge(
     tells of more than a payment, that is fetched.
     """
     if charge.status == "succeeded" and payment.stripe_status == "succeeded":
+        disputed = payment.disputed or (charge.disputed and is_disputed(session, payment, told=True))
         verdict = _grow_refunded(session, payment, charge.amount_refunded)
         payment.stripe_charge_id = charge.id
         payment.amount_received = max(payment.amount_received, charge.amount_captured)
-        payment.disputed = payment.disputed or charge.disputed
+        payment.disputed = disputed
         came = _money_came(payment, charge.created, source)
         restate(session, runtime, payment, source)
         if came:

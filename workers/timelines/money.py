@@ -25,6 +25,11 @@ SELECT id, job_id, number, subtotal, tax_amount, total, currency, status, reache
        payment_id, booking_reference, stripe_id, created_at, due_at, sent_at, paid_at, dirty
 FROM invoices WHERE id = ANY(:ids) ORDER BY created_at, id
 """)
+_DISPUTES = text("""
+SELECT id, payment_id, stripe_id, case_type, status, reason, network_reason_code, amount, withdrawn, reinstated,
+       currency, due_at, submissions, past_due, opened_at
+FROM disputes WHERE payment_id = ANY(:ids) ORDER BY opened_at, id
+""")
 _HISTORY = text("""
 SELECT noun, subject_id, old, new, source, evidence, recorded_at FROM history WHERE subject_id = ANY(:ids) ORDER BY id
 """)
@@ -54,11 +59,12 @@ SELECT kind, subject_id, details, raised_at, cleared_at FROM flags WHERE subject
 def standing(
     session: Session, payments: Sequence[str], refunds: Sequence[str], invoices: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return how payments, refunds and invoices stand now, without anything personal."""
+    """Return how payments, their disputes, refunds and invoices stand now, without anything personal."""
     return {
         "payments": [dict(row) for row in session.execute(_PAYMENTS, {"ids": list(payments)}).mappings()],
         "refunds": [dict(row) for row in session.execute(_REFUNDS, {"ids": list(refunds)}).mappings()],
         "invoices": [dict(row) for row in session.execute(_INVOICES, {"ids": list(invoices)}).mappings()],
+        "disputes": [dict(row) for row in session.execute(_DISPUTES, {"ids": list(payments)}).mappings()],
     }
 
 
@@ -112,6 +118,17 @@ def lines_of_invoices(session: Session, ids: Sequence[str]) -> Iterator[Line]:
             by = "past Stripe" if row.paid_out_of_band else f"by {row.payment_id or 'a payment not known yet'}"
             words = f"invoice {row.number} was paid, {by}"
             yield Line(row.paid_at, Clock.STRIPES, "paid", row.id, words, {"payment": row.payment_id})
+
+
+def lines_of_disputes(session: Session, payments: Sequence[str]) -> Iterator[Line]:
+    """Tell of disputes what is in no history."""
+    for row in session.execute(_DISPUTES, {"ids": list(payments)}):
+        words = f"{row.case_type} over {row.amount} {row.currency}: {row.reason}"
+        facts = {"stripe_id": row.stripe_id, "amount": row.amount, "currency": row.currency, "reason": row.reason}
+        yield Line(row.opened_at, Clock.STRIPES, "dispute", row.id, words, facts)
+        if row.due_at is not None:
+            words = "until then the bank takes an answer"
+            yield Line(row.due_at, Clock.STRIPES, "due", row.id, words, {"due_by": row.due_at})
 
 
 def lines_of_moves(session: Session, ids: Sequence[str]) -> Iterator[Line]:

@@ -19,6 +19,7 @@ SELECT payments.id FROM clients, LATERAL (
 ) AS payments ORDER BY payments.created_at DESC, payments.id DESC LIMIT :most
 """)
 _BY_LEDGER = "SELECT payment_id FROM ledger_transactions WHERE stripe_id = :id"
+_BY_DISPUTE = f"SELECT payment_id FROM disputes WHERE stripe_id = :id UNION {_BY_LEDGER}"  # noqa: S608 - of constants
 _BY_CUSTOMER = "SELECT id FROM payments WHERE customer_id = {} ORDER BY created_at DESC, id DESC LIMIT :most"
 _PAYMENTS: Mapping[str, TextClause] = {
     "pay_": text("SELECT id FROM payments WHERE id = :id"),
@@ -26,6 +27,7 @@ _PAYMENTS: Mapping[str, TextClause] = {
     "job_": text("""
         SELECT payments.id FROM jobs JOIN payments ON payments.id = jobs.subject_id WHERE jobs.id = :id
         UNION SELECT payment_id FROM jobs JOIN refunds ON refunds.id = jobs.subject_id WHERE jobs.id = :id
+        UNION SELECT payment_id FROM jobs JOIN disputes ON disputes.id = jobs.subject_id WHERE jobs.id = :id
         UNION SELECT payment_id FROM stripe_events WHERE job_id = :id
     """),
     "cst_": text(_BY_CUSTOMER.format(":id")),
@@ -46,6 +48,10 @@ _PAYMENTS: Mapping[str, TextClause] = {
         WHERE invoices.stripe_id = :id
         UNION SELECT COALESCE(payment_id, asked_payment_id) FROM invoices WHERE stripe_id = :id
     """),
+    "dsp_": text("SELECT payment_id FROM disputes WHERE id = :id"),
+    # Of an inquiry the ledger knows nothing.
+    "du_": text(_BY_DISPUTE),
+    "dp_": text(_BY_DISPUTE),
     "": text(_BY_LEDGER),
 }
 _INVOICES = text("""
@@ -73,12 +79,14 @@ LIMIT :jobs
 _SUBJECTS = text("""
 SELECT payments.id FROM jobs JOIN payments ON payments.id = jobs.subject_id WHERE jobs.id = ANY(:ids)
 UNION SELECT payment_id FROM jobs JOIN refunds ON refunds.id = jobs.subject_id WHERE jobs.id = ANY(:ids)
+UNION SELECT payment_id FROM jobs JOIN disputes ON disputes.id = jobs.subject_id WHERE jobs.id = ANY(:ids)
 UNION SELECT payment_id FROM stripe_events WHERE job_id = ANY(:ids)
 """)
 _ABOUT = text("SELECT id FROM jobs WHERE (id = :id OR subject_id = :id) AND kind <> :show LIMIT :jobs")
 _REFUNDS = text("SELECT id FROM refunds WHERE payment_id = ANY(:ids) ORDER BY id")
 _JOBS = text("""
 SELECT id FROM jobs WHERE subject_id = ANY(:ids) AND kind <> :show
+UNION SELECT jobs.id FROM disputes JOIN jobs ON jobs.subject_id = disputes.id WHERE disputes.payment_id = ANY(:ids)
 UNION SELECT job_id FROM stripe_events WHERE payment_id = ANY(:ids)
 UNION SELECT job_id FROM stripe_events WHERE invoice_id = ANY(:ids)
 UNION SELECT job_id FROM payments WHERE id = ANY(:ids)

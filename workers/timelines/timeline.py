@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from workers.timelines.jobs import lines_of_jobs, lines_of_operators
 from workers.timelines.line import Line, in_order
 from workers.timelines.money import (
+    lines_of_disputes,
     lines_of_events,
     lines_of_evidence,
     lines_of_flags,
@@ -27,7 +28,7 @@ class Timeline:
     """All that is known of one id.
 
     Args:
-        standing: how its payments, refunds and invoices stand now.
+        standing: how its payments, refunds, invoices and disputes stand now.
         lines: what happened, by time.
     """
 
@@ -42,7 +43,8 @@ def timeline_of(session: Session, name: str) -> Timeline | None:
     if not subjects.any:
         return None
     now = standing(session, subjects.payments, subjects.refunds, subjects.invoices)
-    named = [*subjects.payments, *subjects.refunds, *subjects.invoices, *subjects.jobs, name]
+    disputes = [str(each["id"]) for each in now["disputes"]]
+    named = [*subjects.payments, *subjects.refunds, *subjects.invoices, *subjects.jobs, *disputes, name]
     bookings = {str(payment["booking_reference"]) for payment in now["payments"]}
     lines = [
         *lines_of_payments(session, subjects.payments),
@@ -50,7 +52,8 @@ def timeline_of(session: Session, name: str) -> Timeline | None:
         *lines_of_refunds(session, subjects.refunds),
         *lines_of_invoices(session, subjects.invoices),
         *lines_of_events(session, subjects.payments, subjects.jobs),
-        *lines_of_moves(session, [*subjects.payments, *subjects.refunds, *subjects.invoices]),
+        *lines_of_disputes(session, subjects.payments),
+        *lines_of_moves(session, [*subjects.payments, *subjects.refunds, *subjects.invoices, *disputes]),
         *lines_of_ledger(session, subjects.payments),
         *lines_of_evidence(session, subjects.payments),
         *lines_of_flags(session, sorted({*named, *bookings})),

@@ -1,0 +1,200 @@
+"""What operators decide about disputes: evidence is sent to the bank, or the dispute given in, each at most once.
+
+The intent is committed before Stripe is asked; whether it was done when an answer was lost, the dispute itself tells:
+Stripe takes one submission, and a dispute is closed once (https://docs.stripe.com/api/disputes/update).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from config.errors import StripeInvalidError, StripeOutcomeUnknownError
+from models.dispute import CLOSED, NEEDS_RESPONSE, UNDER_WAY, Dispute
+from tasks.contracts.disputes import AcceptDispute, DisputeOperation, SubmitDispute
+from tasks.contracts.steps import Step
+from workers.gateways.balance_snapshots import DisputeSnapshot
+from workers.gateways.operations import operation_name
+from workers.gateways.snapshots import Answer
+from workers.gateways.stripe_disputes import StripeDisputes
+from workers.jobs.attempt import Attempt
+from workers.jobs.ending import nothing_found
+from workers.jobs.failure import describe
+from workers.jobs.outcome import Outcome, done
+from workers.jobs.row import JobRow
+from workers.jobs.waiting import waiting_unless_asked
+from workers.runtime import Runtime
+from workers.services.moves import Source
+from workers.services.refreshes import ask_for_refresh
+from workers.services.refusals import Refusal, refused
+from workers.services.stripe_disputes import apply_dispute
+from workers.services.stripe_objects import Verdict, locked
+
+PATIENT_ATTEMPTS: Final = 8  # a restored database may learn of the dispute from the journal again
+ANSWERED: Final = Refusal("dispute_answered", "Evidence was submitted before; a bank takes it once.")
+OVER: Final = Refusal("dispute_closed", "The dispute is closed.")
+UNKNOWN: Final = Refusal("dispute_unknown", "There is no such dispute.")
+Asks = Callable[[StripeDisputes, Any, str, str], Answer[DisputeSnapshot]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an operation does.
+
+    Args:
+        verb: names it at Stripe.
+        ask: asks Stripe for it: given are the gateway, the contract, Stripe's id, and the operation.
+        is_done: whether a dispute shows that it was done.
+        refusal: why it can't be done to a dispute of that status and with so many submissions; None if it can.
+    """
+
+    verb: str
+    ask: Asks
+    is_done: Callable[[DisputeSnapshot], bool]
+    refusal: Callable[[str, int], Refusal | None]
+
+
+def _no_answer(status: str, submissions: int) -> Refusal | None:
+    """Return why a dispute takes no evidence."""
+    if status in CLOSED:
+        return OVER
+    return ANSWERED if submissions > 0 or status not in NEEDS_RESPONSE else None
+
+
+def _no_end(status: str, _submissions: int) -> Refusal | None:
+    """Return why a dispute can't be given in."""
+    return None if status in UNDER_WAY else OVER
+
+
+DEEDS: Final[dict[type[DisputeOperation], Deed]] = {
+    SubmitDispute: Deed(
+        "submit",
+        lambda stripe, asked, name, operation: stripe.submit(name, asked.evidence, operation),
+        lambda dispute: dispute.submissions > 0,
+        _no_answer,
+    ),
+    AcceptDispute: Deed(
+        "accept",
+        lambda stripe, _asked, name, operation: stripe.accept(name, operation),
+        lambda dispute: dispute.status in {"lost", "warning_closed"},
+        _no_end,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A dispute, and by which call it became known: `response` or `fetch`."""
+
+    answer: Answer[DisputeSnapshot]
+    source: str
+
+
+def refusal_of(kind: type[DisputeOperation], dispute: Dispute) -> Refusal | None:
+    """Return why an operation can't be done to a dispute, as far as it is known here; None if it can."""
+    return DEEDS[kind].refusal(dispute.status, dispute.submissions)
+
+
+def operate(attempt: Attempt, asked: DisputeOperation) -> Outcome:
+    """Do an operation, or find that an earlier attempt has done it."""
+    deed = DEEDS[type(asked)]
+    stripe_id = _prepare(attempt, asked, deed)
+    if isinstance(stripe_id, Outcome):
+        return stripe_id
+    if not attempt.job.may_have_asked:
+        return _ask(attempt, asked, deed, stripe_id)
+    heard = _look(attempt, stripe_id)
+    found = heard.answer.value
+    if deed.is_done(found):
+        return _done(attempt, asked, heard)
+    refusal = deed.refusal(found.status, found.submissions)
+    if refusal is not None:
+        return _refused(attempt, asked, refusal, heard)
+    if attempt.job.stopped_for is not None:
+        return nothing_found(attempt.runtime, attempt.job)
+    if (attempt.job.intent_age or 0.0) >= attempt.runtime.settings.jobs.resend_limit:
+        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
+    return _ask(attempt, asked, deed, stripe_id)
+
+
+def settle_operation(
+    _session: Session, _runtime: Runtime, _job: JobRow, _asked: DisputeOperation, _outcome: Outcome
+) -> None:
+    """Leave the dispute as it is: only what Stripe says of it changes it."""
+
+
+def _prepare(attempt: Attempt, asked: DisputeOperation, deed: Deed) -> str | Outcome:
+    """Find the dispute at Stripe and commit what will be asked of it, or say why nothing will be."""
+    job = attempt.job
+    with attempt.transaction(Step.INTENT) as session:
+        dispute = session.get(Dispute, asked.dispute_id)
+        if dispute is None:
+            if job.attempts < PATIENT_ATTEMPTS or job.taken_in_late:
+                return waiting_unless_asked(attempt, "DisputeNotHere", f"{asked.dispute_id} is not here yet")
+            return refused(UNKNOWN)
+        if not job.may_have_asked:
+            refusal = deed.refusal(dispute.status, dispute.submissions)
+            if refusal is not None:
+                return refused(refusal)
+            attempt.intend(session, _operation(job, deed), job.intent_generation)
+        return dispute.stripe_id
+
+
+def _operation(job: JobRow, deed: Deed) -> str:
+    """Name the operation after its job: other evidence is another request, which Stripe refuses under the same key."""
+    return operation_name(job.id, deed.verb, job.intent_generation)
+
+
+def _ask(attempt: Attempt, asked: DisputeOperation, deed: Deed, stripe_id: str) -> Outcome:
+    attempt.before_call()
+    try:
+        answer = deed.ask(attempt.runtime.stripe.disputes, asked, stripe_id, _operation(attempt.job, deed))
+    except StripeInvalidError as error:
+        heard = _look(attempt, stripe_id)
+        if deed.is_done(heard.answer.value):
+            return _done(attempt, asked, heard)
+        stripes = Refusal("stripe_refused", f"Stripe refused the request: {error.code or 'no code given'}")
+        known = deed.refusal(heard.answer.value.status, heard.answer.value.submissions)
+        return _refused(attempt, asked, known or stripes, heard, error)
+    return _done(attempt, asked, _Heard(answer, "response"))
+
+
+def _look(attempt: Attempt, stripe_id: str) -> _Heard:
+    attempt.before_call()
+    try:
+        return _Heard(attempt.runtime.stripe.disputes.retrieve(stripe_id), "fetch")
+    except StripeInvalidError as error:
+        message = f"the look-up was refused: {error}"
+        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+
+
+def _done(attempt: Attempt, asked: DisputeOperation, heard: _Heard) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+    return done(lambda session: _apply(session, runtime, job, asked, heard), request_id=heard.answer.request_id)
+
+
+def _refused(
+    attempt: Attempt,
+    asked: DisputeOperation,
+    refusal: Refusal,
+    heard: _Heard,
+    error: StripeInvalidError | None = None,
+) -> Outcome:
+    runtime, job = attempt.runtime, attempt.job
+    return Outcome(
+        "refused",
+        lambda session: _apply(session, runtime, job, asked, heard),
+        problem=refusal.problem,
+        error=None if error is None else describe(error),
+        request_id=heard.answer.request_id,
+    )
+
+
+def _apply(session: Session, runtime: Runtime, job: JobRow, asked: DisputeOperation, heard: _Heard) -> None:
+    answer = heard.answer
+    payment = locked(session, session.get_one(Dispute, asked.dispute_id).payment_id)
+    # A replayed answer shows the dispute as it was when it was first given: never before it was opened.
+    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    if apply_dispute(session, runtime, payment, answer.value, source) is Verdict.AMBIGUOUS:
+        ask_for_refresh(session, runtime, payment, slot=f"{job.id}/{job.fence}", request_id=job.request_id)
