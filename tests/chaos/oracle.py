@@ -8,6 +8,7 @@ from config.errors import SealBrokenError
 from tests.chaos.stage import Posted, Stage
 
 VIEWS_OF = {"requires_confirmation": "done", "paid": "done"}
+TAKEN = frozenset({"paid", "refunded", "disputed"})  # statuses in which the money was taken once
 
 
 def unsettled(
@@ -46,13 +47,17 @@ def _unposted(stage: Stage, posted: Posted, row: dict[str, Any], *, with_fee: bo
         )
     }
     theirs = {}
-    if row["status"] in {"paid", "refunded"}:
+    if row["status"] in TAKEN:
         charge = stage.stripe.client.v1.charges.retrieve(row["stripe_charge_id"], {"expand": ["balance_transaction"]})
         theirs["capture", "sales"] = -charge.amount_captured
         if with_fee or ("fee", "fees") in ours:
             theirs["fee", "fees"] = getattr(charge.balance_transaction, "fee", 0)
     if row["status"] == "refunded":
         theirs["refund", "refunds"] = row["amount_refunded"]
+    if row["status"] == "disputed":
+        [dispute] = stage.stripe.client.v1.disputes.list({"payment_intent": row["stripe_id"]}).data
+        [withdrawn] = dispute.balance_transactions
+        theirs["dispute", "disputes"], theirs["dispute_fee", "fees"] = -withdrawn.amount, withdrawn.fee
     return [] if ours == theirs else [f"posted are {ours}, and not {theirs}"]
 
 
@@ -90,7 +95,7 @@ def doubled(stage: Stage, posted: Posted) -> list[str]:
     if [each["id"] for each in customers] != sorted({each["customer"] for each in intents}):
         wrong.append(f"Stripe made the customers {[each['id'] for each in customers]}")
     charges = [each for each in ledger["charges"] if each["payment_intent"] == row["stripe_id"] and each["paid"]]
-    if len(charges) != (row["status"] in {"paid", "refunded"}):
+    if len(charges) != (row["status"] in TAKEN):
         wrong.append(f"{len(charges)} charges for a payment that is {row['status']}")
     captured = sum(each["amount_captured"] for each in charges)
     if captured != row["amount_received"]:
@@ -123,3 +128,15 @@ def unsettled_invoice(stage: Stage, invoice_id: str, status: str) -> list[str]:
     except SealBrokenError:
         return [*wrong, "there is no view of the invoice"]
     return wrong if shown == status else [*wrong, f"the invoice is shown as {shown}"]
+
+
+def unsettled_dispute(stage: Stage, dispute_id: str, status: str, submissions: int) -> list[str]:
+    """Return what is not yet as it must be with a dispute, here and at Stripe."""
+    [row] = stage.house.sql("SELECT * FROM disputes WHERE id = :id", id=dispute_id)
+    there = stage.stripe.client.v1.disputes.retrieve(row["stripe_id"])
+    wanted = (status, submissions)
+    found = {
+        "here": (row["status"], row["submissions"]),
+        "at Stripe": (there.status, there.evidence_details.submission_count),
+    }
+    return [f"the dispute is {each} {where}, and not {wanted}" for where, each in found.items() if each != wanted]

@@ -14,6 +14,7 @@ from config.version import VERSION
 from ingress import invoice_answers, openapi, schemas
 from ingress.app import create_app
 from ingress.problems import PROBLEMS
+from models.dispute import DISPUTE_MOVES
 from models.invoice import INVOICE_MOVES
 from models.refund import REFUND_MOVES
 from tasks.contracts import representations
@@ -125,6 +126,7 @@ def test_answers_hold_exactly_the_described_fields() -> None:
 
 def test_every_status_of_a_refund_is_described() -> None:
     assert set(schemas.REFUND_STATUSES) == set(REFUND_MOVES.states)
+    assert set(schemas.DISPUTE_STATUSES) == set(DISPUTE_MOVES.states)
 
 
 def test_every_status_of_an_invoice_is_described() -> None:

@@ -13,6 +13,7 @@ import pytest
 from stripe import RequestOptions
 from stripe.params import PaymentIntentCaptureParams, PaymentIntentCreateParams
 
+import config.evidence
 from config.errors import StripeError
 from config.vat import TAXES
 from tests.builders.entries import invoice_request
@@ -20,6 +21,7 @@ from tests.builders.worker import worker_settings
 from tests.contract.stripe_params import params_of, problems_of
 from workers.gateways.payment_intent_params import Taking
 from workers.gateways.stripe import StripeGateway, stripe_breaker
+from workers.gateways.stripe_disputes import StripeDisputes
 from workers.gateways.stripe_invoices import Draft, StripeInvoices
 
 WHEN = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -111,9 +113,17 @@ CALLS_OF_INVOICES: dict[str, list[Callable[[StripeGateway], Any]]] = {
     ],
     "find": [lambda g: g.invoices.find(customer_id="cus_1", operation="inv_1/create/1")],
 }
+# And of the part for disputes.
+TEXTS = dict.fromkeys(config.evidence.TEXTS, "a text")
+CALLS_OF_DISPUTES: dict[str, list[Callable[[StripeGateway], Any]]] = {
+    "retrieve": [lambda g: g.disputes.retrieve("du_1")],
+    "of_intent": [lambda g: g.disputes.of_intent("pi_1")],
+    "submit": [lambda g: g.disputes.submit("du_1", TEXTS, "job_1/submit/1")],
+    "accept": [lambda g: g.disputes.accept("du_1", "job_1/accept/1")],
+}
 EVERY = [
     (f"{part}{name}", call)
-    for part, calls in (("", CALLS), ("invoices.", CALLS_OF_INVOICES))
+    for part, calls in (("", CALLS), ("invoices.", CALLS_OF_INVOICES), ("disputes.", CALLS_OF_DISPUTES))
     for name, variants in calls.items()
     for call in variants
 ]
@@ -152,6 +162,7 @@ def heard_of(call: Callable[[StripeGateway], Any]) -> list[tuple[Any, Any, Any]]
     gateway, heard = StripeGateway(settings, stripe_breaker(settings), system="sys_1"), []
     gateway._stripe = Ear(gateway._stripe, heard)  # type: ignore[assignment]
     gateway.invoices = StripeInvoices(gateway._caller, gateway._stripe, "sys_1")
+    gateway.disputes = StripeDisputes(gateway._caller, gateway._stripe)
     with contextlib.suppress(Heard, StripeError):
         call(gateway)
     gateway.close()
@@ -177,6 +188,7 @@ def test_every_call_of_the_gateway_is_listened_to() -> None:
     public = {name for part in StripeGateway.__mro__[:-1] for name in vars(part) if not name.startswith("_")}
     assert public - NOT_CALLS == set(CALLS)
     assert {name for name in vars(StripeInvoices) if not name.startswith("_")} == set(CALLS_OF_INVOICES)
+    assert {name for name in vars(StripeDisputes) if not name.startswith("_")} == set(CALLS_OF_DISPUTES)
 
 
 def test_a_look_up_is_listened_to_beyond_its_first_page() -> None:

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from models.dispute import DISPUTE_MOVES
 from models.invoice import INVOICE_MOVES
 from models.job import JOB_MOVES
 from models.payment import PAYMENT_MOVES
 from models.refund import REFUND_MOVES
 from models.states import Moves
+from tests.builders.disputes import plant_dispute
 from tests.builders.house import House
 from tests.builders.invoices import plant_invoice
 from tests.builders.payments import AMOUNT, plant_payment, plant_refund
 
 pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
-ALL = (JOB_MOVES, PAYMENT_MOVES, REFUND_MOVES, INVOICE_MOVES)
+ALL = (JOB_MOVES, PAYMENT_MOVES, REFUND_MOVES, INVOICE_MOVES, DISPUTE_MOVES)
 
 
 def pairs(moves: Moves) -> set[tuple[str, str]]:
@@ -39,6 +41,8 @@ def planted(house: House, moves: Moves, state: str) -> tuple[str, str, str]:
     if moves is INVOICE_MOVES:
         return "invoices", "status", plant_invoice(house, state)
     payment = plant_payment(house)
+    if moves is DISPUTE_MOVES:
+        return "disputes", "status", plant_dispute(house, payment, state)
     if moves is REFUND_MOVES:
         return "refunds", "status", plant_refund(house, payment, AMOUNT, state)
     job = house.payment(payment)["job_id"]

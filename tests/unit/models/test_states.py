@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.errors import IllegalMoveError
+from models.dispute import CHARGEBACK, CLOSED, DISPUTE_MOVES, INQUIRY, STANDING
 from models.invoice import INVOICE_MOVES, OWED
 from models.job import DUE_STATES, JOB_MOVES
 from models.payment import PAYMENT_MOVES
@@ -44,13 +45,19 @@ def test_the_states_are_those_of_the_design() -> None:
     assert set(PAYMENT_MOVES.states) == PAYMENT_STATUSES
 
 
-@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES])
+@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES, DISPUTE_MOVES])
 def test_every_move_leads_to_a_state_of_the_table(moves: Moves) -> None:
     assert set().union(*moves.table.values()) <= set(moves.states)
 
 
 @pytest.mark.parametrize(
-    ("moves", "start"), [(JOB_MOVES, "ready"), (PAYMENT_MOVES, "processing"), (INVOICE_MOVES, "processing")]
+    ("moves", "start"),
+    [
+        (JOB_MOVES, "ready"),
+        (PAYMENT_MOVES, "processing"),
+        (INVOICE_MOVES, "processing"),
+        (DISPUTE_MOVES, "warning_needs_response"),
+    ],
 )
 def test_every_state_can_be_reached_from_the_first(moves: Moves, start: str) -> None:
     assert reachable(moves, start) == set(moves.states)
@@ -97,11 +104,21 @@ def test_what_is_owed_can_be_paid() -> None:
     assert all("paid" in INVOICE_MOVES.table[status] for status in (*OWED, "uncollectible"))
 
 
+def test_a_chargeback_never_becomes_an_inquiry_again() -> None:
+    for status in (*CHARGEBACK, "won", "lost"):
+        assert not reachable(DISPUTE_MOVES, status) & {*INQUIRY, "warning_closed"}
+
+
+def test_a_dispute_is_open_or_closed_and_stands_while_its_money_is_away() -> None:
+    assert {*INQUIRY, *CHARGEBACK, *CLOSED} == set(DISPUTE_MOVES.states)
+    assert set(STANDING) & {*INQUIRY, "won", "warning_closed", "prevented"} == set()
+
+
 def test_an_unknown_outcome_may_turn_out_as_anything() -> None:
     assert PAYMENT_MOVES.table["checking"] >= PAYMENT_STATUSES - {"partially_refunded", "refunded", "disputed"}
 
 
-@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES])
+@pytest.mark.parametrize("moves", [JOB_MOVES, PAYMENT_MOVES, INVOICE_MOVES, DISPUTE_MOVES])
 def test_staying_is_always_allowed(moves: Moves) -> None:
     assert all(moves.allow(state, state) for state in moves.states)
 

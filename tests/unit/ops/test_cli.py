@@ -44,6 +44,7 @@ def test_the_commands_are_these() -> None:
         *(f"endpoints {verb}" for verb in ("add", "list", "rotate", "disable", "enable", "remove", "test")),
         "events heal",
         "events status",
+        *("disputes list", "disputes show", "disputes submit", "disputes accept"),
         *("evidence list", "evidence show"),
         "explain",
         "flags list",

@@ -13,6 +13,7 @@ from config.queues import QUEUES
 from models.base import one_of
 from models.job import DUE_STATES, JOB_MOVES
 from tasks import (
+    disputes,
     event_heals,
     evidence,
     invariants,
@@ -90,7 +91,17 @@ def test_a_task_outside_of_a_worker_says_how_to_start_one(no_runtime: None) -> N
 
 def test_every_kind_has_an_entry_point_of_its_name_and_a_queue_that_is_served() -> None:
     loaded = (
-        *(event_heals, evidence, invariants, invoice_batches, invoices, ledger, notifications, payment_operations),
+        *(
+            disputes,
+            event_heals,
+            evidence,
+            invariants,
+            invoice_batches,
+            invoices,
+            ledger,
+            notifications,
+            payment_operations,
+        ),
         *(payments, reconciliation, refunds, shows, stripe_events),
     )
     assert all(loaded)  # for their tasks

@@ -14,6 +14,9 @@ def test_the_kinds_keep_their_names_queues_and_versions() -> None:
     assert {name: (kind_of(name).queue, kind_of(name).version) for name in CONTRACTS} == {
         "notifications.send": ("notifications", 1),
         "events.heal": ("maintenance", 1),
+        "disputes.submit": ("maintenance", 1),
+        "disputes.accept": ("maintenance", 1),
+        "disputes.watch": ("maintenance", 1),
         "invariants.check": ("maintenance", 1),
         "ledger.fee": ("maintenance", 1),
         "payments.create": ("payments", 2),
