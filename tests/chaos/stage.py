@@ -32,7 +32,8 @@ MOST = 100
 FORGET = """
 SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
 DELETE FROM endpoints; DELETE FROM stripe_events; DELETE FROM refunds; DELETE FROM invoice_lines; DELETE FROM invoices;
-DELETE FROM invoice_numbers; DELETE FROM disputes; DELETE FROM payment_evidence; DELETE FROM payments; DELETE FROM customers;
+DELETE FROM invoice_numbers; DELETE FROM disputes; DELETE FROM payment_evidence;
+DELETE FROM payments; DELETE FROM customers;
 DELETE FROM flags; DELETE FROM schedules; DELETE FROM event_cursors; DELETE FROM reconciliations;
 DELETE FROM attempts; DELETE FROM jobs
 """

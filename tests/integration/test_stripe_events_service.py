@@ -508,7 +508,7 @@ def test_a_refund_heard_of_while_a_fetch_was_under_way_is_not_lost(house: House)
     """The fetch saw the payment before its refund, and is recorded after the refund's event."""
     known = under_way(house)
     deliver(house, event("payment_intent.succeeded", known.pi("succeeded"), 5))
-    deliver(house, event("charge.dispute.created", dispute(known.intent), 6))
+    deliver(house, event("charge.dispute.created", dispute(known.intent, status="won"), 6))
 
     def before_the_refund(**_: Any) -> Any:
         deliver(house, event("charge.refund.updated", refund(known.intent, 1000), 7))

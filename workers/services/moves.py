@@ -1,10 +1,11 @@
-"""Moves: the one way in which a payment, refund or invoice changes its status."""
+"""Moves: the one way in which a payment, refund, invoice or dispute changes its status."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from models.dispute import DISPUTE_MOVES, Dispute
 from models.history import History
 from models.invoice import INVOICE_MOVES, Invoice
 from models.payment import PAYMENT_MOVES, Payment
@@ -23,11 +24,13 @@ class Source:
     evidence: str | None
 
 
-def move(session: Session, runtime: Runtime, row: Payment | Refund | Invoice, status: str, source: Source) -> None:
-    """Move a payment, refund or invoice to a status, write history, tell the client's website, and let the view follow.
+def move(
+    session: Session, runtime: Runtime, row: Payment | Refund | Invoice | Dispute, status: str, source: Source
+) -> None:
+    """Move a row to a status, write history, tell the client's website, and let the view follow.
 
     The caller has locked the row, and set whatever else has changed. Staying is no move, but the view follows all the
-    same.
+    same. Of a dispute the website hears by its payment.
 
     Raises:
         IllegalMoveError: if the status may not follow the present one.
@@ -39,14 +42,16 @@ def move(session: Session, runtime: Runtime, row: Payment | Refund | Invoice, st
         note(session, moves.noun, row.id, old=row.status, new=status, source=source)
         row.status = status
     row.version += 1
-    if moved:
+    if moved and not isinstance(row, Dispute):
         announce(session, runtime, f"{moves.noun}.{status}", row)
 
 
-def moves_of(row: Payment | Refund | Invoice) -> Moves:
+def moves_of(row: Payment | Refund | Invoice | Dispute) -> Moves:
     """Return the table of moves of a row's noun."""
     if isinstance(row, Payment):
         return PAYMENT_MOVES
+    if isinstance(row, Dispute):
+        return DISPUTE_MOVES
     return REFUND_MOVES if isinstance(row, Refund) else INVOICE_MOVES
 
 

@@ -16,7 +16,7 @@ from tasks.contracts.identity import derived_id
 from workers.gateways.balance_snapshots import DisputeSnapshot
 from workers.runtime import Runtime
 from workers.services.ledger import post_dispute
-from workers.services.moves import Source, note
+from workers.services.moves import Source, move, note
 from workers.services.standing_disputes import is_disputed
 from workers.services.stripe_objects import Verdict, mark_dirty, restate
 
@@ -77,8 +77,8 @@ def apply_dispute(
     else:
         verdict = _judge(dispute, snapshot, source, authoritative=authoritative)
         if verdict is Verdict.TAKEN:
-            _move(session, dispute, snapshot.status, source)
             _take(dispute, snapshot, source)
+            move(session, runtime, dispute, snapshot.status, source)
         _count_money(dispute, snapshot)
     if verdict is Verdict.AMBIGUOUS:
         mark_dirty(payment)
@@ -107,7 +107,6 @@ def _begin(session: Session, runtime: Runtime, payment: Payment, snapshot: Dispu
         opened_at=snapshot.created,
         withdrawn=0,
         reinstated=0,
-        version=0,
     )
     _take(dispute, snapshot, source)
     _count_money(dispute, snapshot)
@@ -136,13 +135,6 @@ def _judge(dispute: Dispute, snapshot: DisputeSnapshot, source: Source, *, autho
     return Verdict.AMBIGUOUS if new > known else Verdict.NOTHING_NEW
 
 
-def _move(session: Session, dispute: Dispute, status: str, source: Source) -> None:
-    if status != dispute.status:
-        DISPUTE_MOVES.check(dispute.id, dispute.status, status)
-        note(session, "dispute", dispute.id, old=dispute.status, new=status, source=source)
-        dispute.status = status
-
-
 def _take(dispute: Dispute, snapshot: DisputeSnapshot, source: Source) -> None:
     dispute.stripe_charge_id = snapshot.charge_id or dispute.stripe_charge_id
     dispute.case_type = _case_type(snapshot)
@@ -155,7 +147,6 @@ def _take(dispute: Dispute, snapshot: DisputeSnapshot, source: Source) -> None:
     dispute.past_due = snapshot.past_due
     dispute.is_charge_refundable = snapshot.is_charge_refundable
     dispute.snapshot_at = source.as_of
-    dispute.version += 1
 
 
 def _count_money(dispute: Dispute, snapshot: DisputeSnapshot) -> None:

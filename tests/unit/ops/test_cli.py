@@ -16,7 +16,7 @@ CHANGING = {
     *("migrate", "downgrade", "issue", "rotate", "revoke"),
     *("replay", "discard", "not-done", "cancel", "pause", "resume", "reread", "clear", "rebuild"),
     *("add", "remove", "disable", "enable", "test"),
-    *("events heal", "invariants check"),
+    *("events heal", "invariants check", "disputes submit", "disputes accept"),
 }
 
 

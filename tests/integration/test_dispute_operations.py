@@ -1,0 +1,152 @@
+"""What operators decide about disputes, at the simulator: done once, whatever is lost, and never against what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.contracts.disputes import AcceptDispute, SubmitDispute
+from tests.builders.dispute_stage import Disputed, close, decided, disputed, hear_of, row_of
+from tests.builders.house import House
+from tests.builders.simulator import Simulator
+
+pytestmark = pytest.mark.servers
+EVIDENCE = {"service_date": "2026-03-12", "uncategorized_text": "They took part on both days."}
+UPDATES = {"method": "POST", "path": "^/v1/disputes/[^/]*$"}
+CLOSES = {"method": "POST", "path": "^/v1/disputes/[^/]*/close$"}
+
+
+@pytest.fixture
+def shop(shared_shop: House) -> House:
+    """One house for all tests here, which look at payments of their own alone."""
+    return shared_shop
+
+
+@pytest.fixture
+def found(shop: House, stripe: Simulator) -> Disputed:
+    return disputed(shop, stripe)
+
+
+def there(stripe: Simulator, found: Disputed) -> Any:
+    return stripe.client.v1.disputes.retrieve(found.at_stripe)
+
+
+def refusal(shop: House, job_id: str) -> str:
+    row = shop.job(job_id)
+    assert row["state"] == "refused", row["last_error"]
+    return str(row["problem"]["code"])
+
+
+def test_evidence_is_sent_as_the_operator_has_seen_it_and_puts_the_dispute_under_review(
+    shop: House, stripe: Simulator, found: Disputed
+) -> None:
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    assert shop.decide(job).state == "done"
+    at_stripe = there(stripe, found)
+    assert {name: at_stripe.evidence.to_dict()[name] for name in EVIDENCE} == EVIDENCE
+    assert (at_stripe.status, at_stripe.evidence_details.submission_count) == ("under_review", 1)
+    row = row_of(shop, found)
+    assert (row["status"], row["submissions"], row["has_evidence"]) == ("under_review", 1, True)
+
+
+def test_magic_evidence_wins_and_the_money_comes_back(shop: House, stripe: Simulator, found: Disputed) -> None:
+    job = decided(shop, SubmitDispute, found, evidence={"uncategorized_text": "winning_evidence"})
+    assert shop.decide(job).state == "done"
+    hear_of(shop, stripe, found)
+    assert (row_of(shop, found)["status"], shop.payment(found.payment)["status"]) == ("won", "paid")
+
+
+@pytest.mark.parametrize("fault", [{"do": "drop"}, {"do": "status", "effect": True}], ids=["lost", "500"])
+def test_when_the_answer_is_lost_it_is_looked_for_and_not_sent_again(
+    shop: House, stripe: Simulator, found: Disputed, fault: dict[str, Any]
+) -> None:
+    stripe.faults({**fault, "match": UPDATES})
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    assert shop.decide(job).state == "checking"
+    stripe.control("DELETE", "faults")
+    assert shop.decide(job).state == "done"
+    assert there(stripe, found).evidence_details.submission_count == 1
+    assert row_of(shop, found)["status"] == "under_review"
+
+
+def test_what_never_came_to_stripe_is_sent_under_the_same_key(shop: House, stripe: Simulator, found: Disputed) -> None:
+    stripe.faults({"do": "refuse", "match": UPDATES})
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    shop.decide(job)
+    stripe.control("DELETE", "faults")
+    assert shop.decide(job).state == "done"
+    assert there(stripe, found).evidence_details.submission_count == 1
+
+
+def test_a_bank_takes_evidence_once(shop: House, stripe: Simulator, found: Disputed) -> None:
+    shop.decide(decided(shop, SubmitDispute, found, evidence=EVIDENCE))
+    again = decided(shop, SubmitDispute, found, evidence={"service_date": "2026-03-13"})
+    shop.decide(again)
+    assert refusal(shop, again) == "dispute_answered"
+    assert there(stripe, found).evidence.service_date == "2026-03-12"
+
+
+def test_what_the_office_has_answered_unheard_is_refused_by_stripe_and_learnt_of(
+    shop: House, stripe: Simulator, found: Disputed
+) -> None:
+    stripe.client.v1.disputes.update(found.at_stripe, {"evidence": {"service_date": "2026-03-11"}, "submit": True})
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    shop.decide(job)
+    # Who has sent it Stripe does not tell: it is answered, and that is what was wanted.
+    assert (shop.job(job)["state"], row_of(shop, found)["status"]) == ("done", "under_review")
+    assert there(stripe, found).evidence.service_date == "2026-03-11"
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_a_closed_dispute_takes_neither_evidence_nor_surrender(
+    shop: House, stripe: Simulator, found: Disputed, outcome: str
+) -> None:
+    close(shop, stripe, found, outcome)
+    for kind, fields in ((SubmitDispute, {"evidence": EVIDENCE}), (AcceptDispute, {})):
+        job = decided(shop, kind, found, **fields)
+        shop.decide(job)
+        assert refusal(shop, job) == "dispute_closed"
+
+
+def test_a_dispute_that_is_closed_unheard_is_refused_as_closed_and_learnt_of(
+    shop: House, stripe: Simulator, found: Disputed
+) -> None:
+    stripe.control("POST", "disputes/close", {"dispute": found.at_stripe, "outcome": "won"})
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    shop.decide(job)
+    assert (refusal(shop, job), row_of(shop, found)["status"]) == ("dispute_closed", "won")
+
+
+@pytest.mark.parametrize(("inquiry", "status"), [(False, "lost"), (True, "warning_closed")])
+def test_giving_in_loses_a_chargeback_and_closes_an_inquiry(
+    shop: House, stripe: Simulator, status: str, *, inquiry: bool
+) -> None:
+    found = disputed(shop, stripe, inquiry=inquiry)
+    assert shop.decide(decided(shop, AcceptDispute, found)).state == "done"
+    assert (there(stripe, found).status, row_of(shop, found)["status"]) == (status, status)
+
+
+def test_giving_in_whose_answer_is_lost_is_found(shop: House, stripe: Simulator, found: Disputed) -> None:
+    stripe.faults({"do": "drop", "match": CLOSES})
+    job = decided(shop, AcceptDispute, found)
+    assert shop.decide(job).state == "checking"
+    stripe.control("DELETE", "faults")
+    assert shop.decide(job).state == "done"
+    assert row_of(shop, found)["status"] == "lost"
+
+
+def test_a_dispute_that_a_restored_database_has_not_learnt_of_is_waited_for(shop: House, found: Disputed) -> None:
+    job = decided(shop, AcceptDispute, found)
+    shop.sql("UPDATE disputes SET id = id || 'x' WHERE stripe_id = :id", id=found.at_stripe)
+    assert shop.decide(job).state == "waiting"
+    shop.sql("UPDATE disputes SET id = left(id, -1) WHERE stripe_id = :id", id=found.at_stripe)
+    assert shop.decide(job).state == "done"
+
+
+def test_a_dispute_that_there_is_not_is_refused_in_the_end(shop: House, found: Disputed) -> None:
+    job = decided(shop, AcceptDispute, found)
+    shop.sql("UPDATE disputes SET id = id || 'x' WHERE stripe_id = :id", id=found.at_stripe)
+    for _ in range(8):
+        shop.decide(job)
+    assert refusal(shop, job) == "dispute_unknown"
