@@ -27,7 +27,7 @@ from tasks.contracts import identity, representations
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.shows import ShowViews
-from tasks.contracts.views import BatchView, InvoiceView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, BatchView, InvoiceView, JobView, PaymentView
 
 ROUTE: Final = "invoices/batch"
 MAXIMUM_BYTES: Final = 1024 * 1024
@@ -175,10 +175,14 @@ def _first(door: Door, command: Command, contract: CreateInvoiceBatch) -> BatchV
 def _invoices(door: Door, client: ApiKeyRecord, batch: BatchView) -> Mapping[str, InvoiceView]:
     """Return the batch's invoices by their ids, as many as there are views of.
 
+    An invoice has no view before its job has first been tried, which the job's own view tells.
+
     Raises:
-        MissingError: if it has been opened, so that all of its invoices can be shown, and not all are.
+        MissingError: if one that may have been made is not shown.
     """
     shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
-    if batch.opened and len(shown) < len(batch.invoices):
+    unseen = [job for invoice, job in batch.jobs.items() if invoice not in shown]
+    jobs = glimpse_several(door, JobView, unseen, client.client_id)
+    if any(name not in jobs or jobs[name].state in FINAL_JOB_STATES for name in unseen):
         raise MissingError
     return shown

@@ -22,7 +22,7 @@ EXPANDABLE: Final = {
     "payment_method": "payment_methods",
 }
 # What moved the balance is told by the first letters of its id.
-SOURCES: Final = {"ch": "charges", "re": "refunds", "dp": "disputes", "po": "payouts"}
+SOURCES: Final = {"ch": "charges", "re": "refunds", "du": "disputes", "po": "payouts"}
 
 
 def expanded(change: Change, answer: JsonObject, paths: Sequence[str]) -> JsonObject:

@@ -216,6 +216,11 @@ class BatchView(SealedView):
         """The ids of its invoices."""
         return [entry["invoice"] for entry in self.entries if "invoice" in entry]
 
+    @property
+    def jobs(self) -> dict[str, str]:
+        """The jobs of its invoices by the invoices' ids; none before it is opened."""
+        return {entry["invoice"]: entry["job"] for entry in self.entries if "job" in entry}
+
 
 @dataclass(frozen=True, slots=True)
 class ListView(SealedView):

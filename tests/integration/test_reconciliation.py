@@ -203,6 +203,25 @@ def test_a_payout_that_its_parts_do_not_add_up_to_is_a_break(shop: House, stripe
     assert set(kinds_of(compared(shop))) == {BreakKind.FEE_DIFFERS, BreakKind.PAYOUT_MISMATCH}
 
 
+def test_disputes_won_and_lost_agree_and_one_whose_news_was_lost_is_brought_in(shop: House, stripe: Simulator) -> None:
+    won, lost, unheard = (buy(shop, stripe) for _ in range(3))
+    hear_all(shop, stripe)
+    for payment, outcome in ((won, "won"), (lost, "lost")):
+        opened = stripe.control("POST", "disputes", {"charge": charge_of(shop, payment)})
+        stripe.control("POST", "disputes/close", {"dispute": opened["id"], "outcome": outcome})
+    hear_all(shop, stripe)
+    opened = stripe.control("POST", "disputes", {"charge": charge_of(shop, unheard)})
+    pass_time(stripe)
+    result = compared(shop)
+    assert [(each.kind, each.noun, each.stripe_id, each.payment_id, each.fix) for each in result.breaks] == [
+        (BreakKind.AT_STRIPE_NOT_HERE, "dispute", opened["id"], unheard, Fix.HEAL)
+    ]
+    assert result.remainder == {}
+    assert mend(shop, result) == {"heal": 1}
+    assert compared(shop).is_clean
+    assert shop.payment(unheard)["status"] == "disputed"
+
+
 def test_a_status_that_was_missed_is_a_break_and_fetched_by_a_fix(shop: House, stripe: Simulator) -> None:
     entry = payment_entry()
     shop.take_in(entry)

@@ -1,0 +1,84 @@
+"""Reads of batches: each invoice as it is, from the first moment on, and never older than it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tasks.contracts.invoice_batches import CreateInvoiceBatch
+from tasks.contracts.shows import ShowViews
+from tests.builders.house import House
+from tests.builders.ingress import Site
+from workers.jobs.run import Service, run_job
+from workers.projections.missing import show_missing
+from workers.services import invoice_batches
+
+pytestmark = pytest.mark.servers
+OPEN = Service(CreateInvoiceBatch, invoice_batches.open_batch, invoice_batches.settle_open)
+CLIENT = "site"
+LINE = {"description": "First aid at work", "quantity": 1, "unit_amount": 4950, "tax": "exempt"}
+
+
+@pytest.fixture
+def site(shop: House, redis_url: str, redis_prefix: str) -> Iterator[Site]:
+    shop.add_client(CLIENT)
+    site = Site(redis_url, redis_prefix)
+    yield site
+    site.close()
+
+
+def invoice(number: int) -> dict[str, Any]:
+    customer = {"name": "Ada Lovelace", "email": f"ada.{number}@example.org"}
+    return {"customer": customer, "currency": "gbp", "lines": [LINE]}
+
+
+@pytest.fixture
+def batch(shop: House, site: Site) -> str:
+    """Return the id of a batch of two invoices, which has just been opened."""
+    headers = {"Content-Type": "application/json", **site.headers("k1")}
+    answer = site.client().post("/v1/invoices/batch", json={"invoices": [invoice(1), invoice(2)]}, headers=headers)
+    assert answer.status_code == 202, answer.json
+    shop.reader().take_new()
+    assert run_job(shop.runtime, answer.json["job"]["id"], OPEN).state == "done"
+    return str(answer.json["batch"]["id"])
+
+
+def statuses(site: Site, batch: str) -> dict[str, int]:
+    answer = site.get(f"/v1/batches/{batch}")
+    assert answer.status_code == 200, answer.json
+    found: dict[str, int] = answer.json["statuses"]
+    assert answer.json["finished"] is ("accepted" not in found)
+    return found
+
+
+def show(shop: House, batch: str) -> None:
+    """Do what a worker does when a read has found something missing."""
+    show_missing(shop.runtime, [(CLIENT, ShowViews(batch))])
+
+
+def test_a_batch_whose_invoices_are_not_begun_is_shown_with_what_is_known(shop: House, site: Site, batch: str) -> None:
+    show(shop, batch)
+    assert statuses(site, batch) == {"accepted": 2}
+
+
+def test_an_invoice_that_is_made_is_shown_beside_one_that_waits(shop: House, site: Site, batch: str) -> None:
+    show(shop, batch)
+    first, second = (row["id"] for row in shop.jobs("invoices.create"))
+    assert shop.make_invoice(first).state == "done"
+    assert statuses(site, batch) == {"accepted": 1, "sent": 1}
+    assert shop.make_invoice(second).state == "done"
+    assert statuses(site, batch) == {"sent": 2}
+
+
+def test_an_invoice_that_redis_has_lost_is_fetched_and_never_taken_for_one_that_waits(
+    shop: House, site: Site, batch: str
+) -> None:
+    jobs = [row["id"] for row in shop.jobs("invoices.create")]
+    assert {shop.make_invoice(job).state for job in jobs} == {"done"}
+    lost = [row["id"] for row in shop.sql("SELECT id FROM invoices")]
+    shop.runtime.redis.delete(*(shop.keyspace.view(name) for name in (*lost, *jobs)))
+    assert site.get(f"/v1/batches/{batch}").status_code == 503
+    show(shop, batch)
+    assert statuses(site, batch) == {"sent": 2}
