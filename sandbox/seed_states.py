@@ -23,7 +23,7 @@ CREATE_CALL = {"method": "POST", "path": "/v1/payment_intents$"}
 
 
 class SeedError(RuntimeError):
-    """A payment did not get into the state that was wanted."""
+    """A payment or an invoice did not get into the state that was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ class Site:
         """Have the simulator spoil this booking's call, every time."""
         self.simulator.add_faults([{"match": {**CREATE_CALL, "body": booking.reference, "times": 0}, **fault}])
 
-    def wait_for(self, payment: dict[str, Any], status: str) -> None:
-        """Wait until the payment reads a status."""
+    def wait_for(self, subject: dict[str, Any], status: str) -> dict[str, Any]:
+        """Wait until a payment or an invoice reads a status, and return it so."""
         deadline = time.monotonic() + SETTLE_SECONDS
         pause = threading.Event()
-        found = payment["status"]
+        found: dict[str, Any] = subject
         while time.monotonic() < deadline:
-            found = self.api.payment(payment["id"]).body["status"]
-            if found == status:
-                return
+            found = self.api.ask("GET", subject["links"]["self"]).body
+            if found["status"] == status:
+                return found
             pause.wait(POLL_SECONDS)
-        raise SeedError(f"{payment['id']} is {found} instead of {status} after {SETTLE_SECONDS:.0f} s")
+        raise SeedError(f"{subject['id']} is {found['status']} instead of {status} after {SETTLE_SECONDS:.0f} s")
 
 
 def site_of(api: ApiClient, simulator: SimulatorControl) -> Site:
@@ -133,7 +133,7 @@ def _failed(site: Site, booking: Booking) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A payment status, its share of all seeded payments, and how a payment gets there."""
+    """A status, how many payments or invoices shall have it, and how one gets there."""
 
     status: str
     share: int
