@@ -56,6 +56,12 @@ class ApiClient:
         """Ask for many invoices at once. Raises OSError."""
         return self._command("/v1/invoices/batch", {"invoices": list(bodies)}, idempotency_key, None)
 
+    def post_evidence(
+        self, payment_id: str, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None
+    ) -> Answer:
+        """Keep evidence of a payment, waiting up to `wait` seconds until it is kept. Raises OSError."""
+        return self._command(f"/v1/payments/{payment_id}/evidence", body, idempotency_key, wait)
+
     def operate_invoice(self, invoice_id: str, verb: str, idempotency_key: str, *, wait: int | None = None) -> Answer:
         """Ask for an operation on an invoice, such as `finalize` or `void`. Raises OSError."""
         return self._command(f"/v1/invoices/{invoice_id}/{verb}", {}, idempotency_key, wait)

@@ -66,6 +66,14 @@ class SimulatorControl:
         """Pay an invoice by a card on its page, as its customer does; return where that leads."""
         return self._ask("POST", "invoices/pay", {"invoice": invoice, "number": card})
 
+    def dispute(self, charge: str, reason: str) -> dict[str, Any]:
+        """Let a charge's bank charge all of it back, and return the dispute."""
+        return self._ask("POST", "disputes", {"charge": charge, "reason": reason})
+
+    def close_dispute(self, dispute: str, outcome: str) -> None:
+        """Decide a dispute as its bank does, `won` or `lost`."""
+        self._ask("POST", "disputes/close", {"dispute": dispute, "outcome": outcome})
+
     def switch_webhooks(self, *, on: bool) -> None:
         """Deliver what happens from now on, or lose it for good."""
         self._ask("POST", "webhook_endpoints/switch", {"on": on})
