@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sandbox.api_client import OK
+from sandbox.demo.acts import play_act
 from sandbox.demo.bookings import COURSES, NAMES
 from sandbox.demo.fates import ACCEPTED, POLL_SECONDS, SETTLE_SECONDS, DemoError
 from sandbox.system import System
@@ -25,12 +26,8 @@ UNAVAILABLE: Final = 503
 
 def invoice_a_batch(console: Console, system: System, report: dict[str, Any]) -> dict[str, Any]:
     """Play the act, and add to the report what came of it and what went wrong."""
-    try:
-        facts, wrong = _play(console, system, f"BAT{report['seed']}"), []
-    except (DemoError, OSError) as error:
-        facts, wrong = {}, [f"the batch of invoices: {error}"]
-        console.print(f"[red]{wrong[0]}[/red]")
-    return {**report, **facts, "wrong": [*report["wrong"], *wrong], "agreed": report["agreed"] and not wrong}
+    run = f"BAT{report['seed']}"
+    return play_act(console, report, "the batch of invoices", lambda: _play(console, system, run))
 
 
 def _play(console: Console, system: System, run: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from sandbox.demo.acts import play_act
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.command_line import run_tollgate
 from sandbox.demo.fates import (
@@ -23,8 +23,6 @@ from sandbox.demo.fates import (
     Stage,
 )
 from sandbox.ledger_agreement import disagreements, read_posted
-from sandbox.shopper import ShopperError
-from sandbox.simulator_control import SimulatorControlError
 from sandbox.system import System
 
 REASON: Final = "product_not_received"
@@ -38,12 +36,7 @@ MOVEMENTS: Final = ("dispute", "dispute_fee", "dispute_reinstated")
 
 def win_and_lose(console: Console, system: System, report: dict[str, Any]) -> dict[str, Any]:
     """Play the act, and add to the report what came of it and what went wrong."""
-    try:
-        facts, wrong = _play(console, system, str(report["seed"])), []
-    except (DemoError, ShopperError, SimulatorControlError, OSError, subprocess.SubprocessError) as error:
-        facts, wrong = {}, [f"disputes: {error}"]
-        console.print(f"[red]{wrong[0]}[/red]")
-    return {**report, **facts, "wrong": [*report["wrong"], *wrong], "agreed": report["agreed"] and not wrong}
+    return play_act(console, report, "disputes", lambda: _play(console, system, str(report["seed"])))
 
 
 def _play(console: Console, system: System, run: str) -> dict[str, Any]:

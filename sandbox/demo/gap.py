@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Mapping
@@ -11,11 +10,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from sandbox.demo.acts import play_act
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import unfinished_jobs
 from sandbox.demo.command_line import run_tollgate
 from sandbox.demo.fates import GOOD_CARD, DemoError, Progress, Stage
-from sandbox.shopper import ShopperError
 from sandbox.system import System
 
 SETTINGS: Final = {"TOLLGATE_HEAL_SECONDS": "3"}  # in production minutes; nobody wants to watch those
@@ -28,13 +27,7 @@ REPORT: Final = Path("build") / "reconciliation"
 
 def heal_and_reconcile(console: Console, system: System, report: dict[str, Any]) -> dict[str, Any]:
     """Play the last act, and add to the report what came of it and what went wrong."""
-    try:
-        facts = _play(console, system, str(report["seed"]))
-        wrong = []
-    except (DemoError, ShopperError, OSError, subprocess.SubprocessError) as error:
-        facts, wrong = {}, [f"healing and reconciliation: {error}"]
-        console.print(f"[red]{wrong[0]}[/red]")
-    return {**report, **facts, "wrong": [*report["wrong"], *wrong], "agreed": report["agreed"] and not wrong}
+    return play_act(console, report, "healing and reconciliation", lambda: _play(console, system, str(report["seed"])))
 
 
 def _play(console: Console, system: System, run: str) -> dict[str, Any]:
