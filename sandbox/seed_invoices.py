@@ -49,7 +49,7 @@ def _paid(site: Site, booking: Booking) -> dict[str, Any]:
 
 
 def _paid_before(site: Site, booking: Booking) -> dict[str, Any]:
-    payment = site.wait_for(site.pay(site.post(booking), GOOD_CARD), "paid")
+    payment = site.wait_for(site.pay(site.make(booking), GOOD_CARD), "paid")
     return _post(site, booking, payment=payment["id"], lines=[_line(booking, "exempt")])
 
 
