@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+from typing import Any
 
 import pytest
 
+from sandbox import shopper
+from sandbox.simulator.account import PUBLISHABLE_KEY
 from tests.builders.dispute_stage import Disputed, accounts, ask_for_fetch, close, disputed, hear_of, row_of
-from tests.builders.entries import refund_entry
+from tests.builders.dispute_stage import dispute as dispute_there
+from tests.builders.entries import event_entry, payment_entry, refund_entry
 from tests.builders.house import House
 from tests.builders.invoice_stage import events_of, hear, settle
 from tests.builders.simulator import Simulator
@@ -150,12 +155,82 @@ def test_a_dispute_whose_events_are_lost_is_learnt_of_when_its_payment_is_fetche
     assert (standing(shop, found), money_away(shop, found)) == (("won", "paid"), 0)
 
 
+def test_a_charge_that_says_it_was_disputed_has_its_disputes_fetched(shop: House, stripe: Simulator) -> None:
+    found = disputed(shop, stripe, heard=False)
+    charge = stripe.client.v1.payment_intents.retrieve(found.intent, {"expand": ["latest_charge"]}).latest_charge
+    hear(shop, event("charge.updated", charge.to_dict()))  # type: ignore[union-attr] - it was expanded
+    assert standing(shop, found) == ("needs_response", "disputed")
+    assert money_away(shop, found) == AMOUNT
+
+
+def test_a_payment_that_is_found_again_after_a_restore_has_its_disputes_fetched(shop: House, stripe: Simulator) -> None:
+    """Its dispute's events came before it was known, and were foreign."""
+    entry = payment_entry()
+    shop.take_in(entry)
+    stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/payment_intents$"}})
+    assert shop.create(entry.job_id).state == "checking"
+    stripe.control("DELETE", "faults")
+    [made] = [
+        each
+        for each in stripe.client.v1.payment_intents.list({"limit": 20}).data
+        if each.metadata.to_dict().get("tollgate_payment") == entry.subject_id
+    ]
+    assert shopper.pay(stripe.url, PUBLISHABLE_KEY, str(made.client_secret), "4242424242424242").status == "succeeded"
+    found = dispute_there(shop, stripe, entry.subject_id, made.id, heard=False)
+    assert shop.create_again(entry.job_id).state == "done"
+    settle(shop)
+    assert standing(shop, found) == ("needs_response", "disputed")
+    assert money_away(shop, found) == AMOUNT
+
+
+def test_an_inquiry_whose_events_are_lost_never_calls_its_payment_disputed(shop: House, stripe: Simulator) -> None:
+    found = disputed(shop, stripe, heard=False, inquiry=True)
+    ask_for_fetch(shop, found)
+    settle(shop)
+    assert standing(shop, found) == ("warning_needs_response", "paid")
+    assert "disputed" not in shop.moves(found.payment)
+
+
 def test_a_status_that_is_not_known_changes_nothing_but_its_money_is_posted(shop: House, stripe: Simulator) -> None:
     found = disputed(shop, stripe)
     told = dispute(found.intent, id=found.at_stripe, status="on_the_moon", amount=1)
     hear(shop, event("charge.dispute.updated", told, 10**7))
     row = row_of(shop, found)
     assert (row["status"], row["amount"]) == ("needs_response", AMOUNT)
+
+
+def test_a_payment_of_whose_disputes_no_status_is_known_is_disputed_by_its_charges_word(
+    shop: House, stripe: Simulator
+) -> None:
+    found = disputed(shop, stripe, heard=False)
+    listed = shop.runtime.stripe.disputes.of_intent(found.intent)
+    strange = dataclasses.replace(
+        listed, value=[dataclasses.replace(each, status="on_the_moon") for each in listed.value]
+    )
+    told = dispute(found.intent, id=found.at_stripe, status="on_the_moon")
+    entry = event_entry(event("charge.dispute.created", told))
+    shop.take_in(entry)
+    shop.handle(entry.job_id)
+    runtime = shop.with_stripe(Listing(shop.runtime.stripe, strange))
+    assert [result.state for result in shop.refresh_all(runtime)] == ["done"]
+    assert shop.refresh_all(runtime) == []
+    payment = shop.payment(found.payment)
+    assert (payment["status"], payment["dirty"]) == ("disputed", False)
+    assert money_away(shop, found) == AMOUNT
+
+
+class Listing:
+    """Stripe's API, but for the list of disputes, which is what a test says."""
+
+    def __init__(self, stripe: Any, answer: Any) -> None:
+        self._stripe, self._answer = stripe, answer
+        self.disputes = self
+
+    def of_intent(self, _name: str) -> Any:
+        return self._answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stripe, name)
 
 
 def test_a_refund_of_what_is_asked_about_is_allowed_and_of_what_is_charged_back_is_not(

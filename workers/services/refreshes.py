@@ -19,6 +19,7 @@ from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.remainders import given_back
+from workers.services.standing_disputes import is_unheard
 from workers.services.stripe_disputes import apply_dispute
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked
 from workers.services.stripe_refunds import apply_refund, refund_id_of
@@ -53,6 +54,7 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         clear = not payment.dirty and payment.stripe_status in TERMINAL_AT_STRIPE
         clear = clear and given_back(session, payment) >= payment.amount_refunded
         refunded = session.scalar(select(exists().where(Refund.payment_id == payment.id)))
+        clear = clear and not is_unheard(session, payment, told=payment.disputed)
     if (clear and not request.even_if_clear) or stripe_id is None:
         return done(lambda _session: None)
     attempt.before_call()
@@ -65,9 +67,10 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
         source = Source("fetch", answer.as_of, answer.request_id)
         # What was heard while the answer was on its way may be newer than the answer.
         undisturbed = payment.version == version
+        # First: the charge says of an inquiry, too, that it is disputed, and the website would hear so.
+        told = _apply_disputes(session, runtime, payment, disputes, authoritative=undisturbed)
         apply_payment_intent(session, runtime, payment, answer.value, source, authoritative=undisturbed)
-        told = _apply_refunds(session, runtime, payment, refunds, authoritative=undisturbed)
-        told |= _apply_disputes(session, runtime, payment, disputes, authoritative=undisturbed)
+        told |= _apply_refunds(session, runtime, payment, refunds, authoritative=undisturbed)
         payment.dirty = not undisturbed or Verdict.AMBIGUOUS in told
         if payment.dirty:
             slot = f"{attempt.job.id}/{attempt.job.fence}"

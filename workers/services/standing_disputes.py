@@ -1,6 +1,6 @@
-"""Standing disputes: whether a payment's money is away for one, or gone."""
+"""Standing disputes: whether a payment's money is away for one, or gone, and whether any of its disputes is known."""
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from models.dispute import STANDING, Dispute
@@ -18,3 +18,11 @@ def is_disputed(session: Session, payment: Payment, *, told: bool) -> bool:
     """
     statuses = session.scalars(select(Dispute.status).where(Dispute.payment_id == payment.id)).all()
     return any(status in STANDING for status in statuses) if statuses else told
+
+
+def is_unheard(session: Session, payment: Payment, *, told: bool | None) -> bool:
+    """Tell whether Stripe's charge says that a payment was disputed, and no dispute of it is known.
+
+    Arguments as those of `is_disputed`; `told` is None if the charge was not shown.
+    """
+    return bool(told) and not session.scalar(select(exists().where(Dispute.payment_id == payment.id)))

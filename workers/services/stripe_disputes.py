@@ -66,7 +66,10 @@ def apply_dispute(
     post_dispute(session, payment, snapshot, source)
     if snapshot.status not in RANKS:
         LOG.error("dispute %s has a status that is not known: %s", snapshot.id, snapshot.status)
-        return Verdict.NOTHING_NEW
+        if authoritative:
+            return Verdict.NOTHING_NEW
+        mark_dirty(payment)  # its charge tells whether it is disputed
+        return Verdict.AMBIGUOUS
     dispute = locked_dispute(session, dispute_id(runtime, snapshot.id))
     if dispute is None:
         _begin(session, runtime, payment, snapshot, source)

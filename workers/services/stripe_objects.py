@@ -23,7 +23,7 @@ from workers.services.fees import CHARGE, ask_for_fee
 from workers.services.ledger import post_capture
 from workers.services.moves import Source, move
 from workers.services.remainders import given_back
-from workers.services.standing_disputes import is_disputed
+from workers.services.standing_disputes import is_disputed, is_unheard
 
 LOG = logging.getLogger("tollgate.stripe_objects")
 
@@ -66,6 +66,7 @@ def apply_payment_intent(
     disputed = payment.disputed if snapshot.disputed is None else snapshot.disputed
     if disputed or payment.disputed:
         disputed = is_disputed(session, payment, told=disputed)
+    unheard = is_unheard(session, payment, told=snapshot.disputed)
     payment.stripe_id = snapshot.id
     payment.stripe_status = snapshot.status
     payment.snapshot_at = source.as_of
@@ -89,6 +90,9 @@ def apply_payment_intent(
     if came:
         _post(session, runtime, payment, source)
         money_came(session, runtime, payment)
+    if unheard and not authoritative:
+        mark_dirty(payment)
+        return Verdict.AMBIGUOUS  # its disputes are fetched with it
     return Verdict.TAKEN
 
 
@@ -116,6 +120,7 @@ def apply_charge(
     """
     if charge.status == "succeeded" and payment.stripe_status == "succeeded":
         disputed = payment.disputed or (charge.disputed and is_disputed(session, payment, told=True))
+        unheard = is_unheard(session, payment, told=charge.disputed)
         verdict = _grow_refunded(session, payment, charge.amount_refunded)
         payment.stripe_charge_id = charge.id
         payment.amount_received = max(payment.amount_received, charge.amount_captured)
@@ -125,7 +130,9 @@ def apply_charge(
         if came:
             _post(session, runtime, payment, source)
             money_came(session, runtime, payment)
-        return verdict
+        if unheard:
+            mark_dirty(payment)
+        return Verdict.AMBIGUOUS if unheard else verdict
     if payment.stripe_status in TERMINAL_AT_STRIPE:
         return Verdict.NOTHING_NEW
     if charge.held and payment.stripe_status == "requires_capture":
