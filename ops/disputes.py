@@ -11,7 +11,7 @@ from config.currencies import in_units
 from config.errors import TollgateError
 from config.settings import load_database, load_worker
 from models.base import one_of
-from models.dispute import UNDER_WAY, Dispute
+from models.dispute import NEEDS_RESPONSE, UNDER_WAY, Dispute
 from models.payment import Payment
 from ops.acting import acting, operator
 from ops.connections import database_complaints, open_session
@@ -42,6 +42,7 @@ FROM disputes WHERE id = :name OR stripe_id = :name
 _HISTORY = text("""
 SELECT old, new, source, evidence, recorded_at AS recorded FROM history WHERE subject_id = :id ORDER BY id
 """)
+_NOW = text("SELECT clock_timestamp()")
 _JOBS = text("SELECT id, kind, state, problem FROM jobs WHERE subject_id = :id ORDER BY created_at, id")
 
 
@@ -83,7 +84,7 @@ def _line(row: Row[Any]) -> dict[str, str]:
         "REASON": printable(row.reason),
         "AMOUNT": f"{in_units(row.amount, row.currency)} {row.currency}",
         "DUE BY": in_words(row.due_by),
-        "ANSWERED": "yes" if row.submissions else "no",
+        "ANSWERED": "no" if row.status in NEEDS_RESPONSE or not row.submissions else "yes",
     }
 
 
@@ -126,6 +127,9 @@ def _none(dispute: str) -> TollgateError:
 @json_option
 def submit(*, dispute: str, by: str, why: str, dry_run: bool, as_json: bool) -> None:
     """Send to the bank of DISPUTE what `tollgate evidence show` assembles for its payment. A bank takes it once.
+
+    An inquiry that was answered and has become a chargeback all the same is answered anew. After the day by which the
+    bank wants an answer nothing is sent any more.
 
     It is shown in clear before; with --dry-run nothing else happens. A worker sends it, under a key of its own: sent
     again, the same evidence is the same job.
@@ -175,14 +179,16 @@ def _left(
     """Leave the job behind, or only say what it would be given."""
     with runtime.transaction(Step.OUTCOME) as session:
         dispute = _find(session, name)
-        refusal = refusal_of(kind, dispute)
+        refusal = refusal_of(kind, dispute, session.execute(_NOW).scalar_one())
         if refusal is not None:
             raise TollgateError(f"{dispute.id}: {refusal.problem['detail']}")
         assembled = _assembled(session, runtime, dispute) if kind is SubmitDispute else None
         facts = {"dispute": dispute.id, "payment": dispute.payment_id, "status": dispute.status, "job": None}
         if dry_run:
             return facts, assembled
-        contract = kind(dispute.id) if assembled is None else SubmitDispute(dispute.id, assembled.texts)
+        contract = kind(dispute.id)
+        if assembled is not None:
+            contract = SubmitDispute(dispute.id, assembled.texts, dispute.submissions)
         job_id = enqueue(
             session,
             runtime.settings,
@@ -210,5 +216,5 @@ def _assembled(session: Session, runtime: Runtime, dispute: Dispute) -> Assembly
 
 
 def _slot(contract: DisputeOperation) -> str:
-    """Name a decision: the same evidence is the same job, other evidence another one."""
+    """Name a decision: the same evidence is the same job, other evidence, or for a bank that asks anew, another one."""
     return f"{contract.KIND.name}/{hashlib.sha256(contract.to_bytes()).hexdigest()}"

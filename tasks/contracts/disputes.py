@@ -33,6 +33,7 @@ class SubmitDispute(DisputeOperation):
 
     Args:
         evidence: by Stripe's field, as the operator has seen it: what is asked of Stripe again must be the same.
+        submissions: how often evidence had been submitted before: an escalated inquiry is answered anew.
     """
 
     KIND: ClassVar[Kind] = Kind(
@@ -40,6 +41,7 @@ class SubmitDispute(DisputeOperation):
     )
 
     evidence: Mapping[str, str] = field(default_factory=dict, repr=False)
+    submissions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

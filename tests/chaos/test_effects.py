@@ -21,9 +21,8 @@ from urllib3 import HTTPConnectionPool
 
 from tasks import intake, upkeep
 from tasks.contracts.steps import Step
-from tests.chaos.case import Scene
 from tests.chaos.roles import ROLES
-from tests.chaos.scenes import SCENES
+from tests.chaos.scenes import SCENES, Scene
 from tests.chaos.stage import Stage
 from workers.gateways.transport import Transport
 

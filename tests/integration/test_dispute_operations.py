@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tasks.contracts.disputes import AcceptDispute, SubmitDispute
 from tests.builders.dispute_stage import Disputed, close, decided, disputed, hear_of, row_of
 from tests.builders.house import House
 from tests.builders.simulator import Simulator
+from workers.runtime import Runtime
 
 pytestmark = pytest.mark.servers
 EVIDENCE = {"service_date": "2026-03-12", "uncategorized_text": "They took part on both days."}
@@ -87,15 +90,97 @@ def test_a_bank_takes_evidence_once(shop: House, stripe: Simulator, found: Dispu
     assert there(stripe, found).evidence.service_date == "2026-03-12"
 
 
-def test_what_the_office_has_answered_unheard_is_refused_by_stripe_and_learnt_of(
+def test_what_the_office_has_answered_unheard_is_refused_as_answered_and_learnt_of(
     shop: House, stripe: Simulator, found: Disputed
 ) -> None:
+    """The operator must know that the bank has not got what they have read."""
     stripe.client.v1.disputes.update(found.at_stripe, {"evidence": {"service_date": "2026-03-11"}, "submit": True})
     job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
     shop.decide(job)
-    # Who has sent it Stripe does not tell: it is answered, and that is what was wanted.
-    assert (shop.job(job)["state"], row_of(shop, found)["status"]) == ("done", "under_review")
+    assert (refusal(shop, job), row_of(shop, found)["status"]) == ("dispute_answered", "under_review")
     assert there(stripe, found).evidence.service_date == "2026-03-11"
+
+
+@pytest.fixture
+def escalated(shop: House, stripe: Simulator) -> Disputed:
+    """An inquiry that was answered, and has become a chargeback all the same: the bank wants an answer to that."""
+    begun = disputed(shop, stripe, inquiry=True)
+    assert shop.decide(decided(shop, SubmitDispute, begun, evidence=EVIDENCE)).state == "done"
+    stripe.control("POST", "disputes/escalate", {"dispute": begun.at_stripe})
+    hear_of(shop, stripe, begun)
+    row = row_of(shop, begun)
+    assert (row["status"], row["submissions"]) == ("needs_response", 1)
+    return begun
+
+
+def test_an_escalated_inquiry_that_was_answered_takes_an_answer_again(
+    shop: House, stripe: Simulator, escalated: Disputed
+) -> None:
+    job = decided(shop, SubmitDispute, escalated, evidence=EVIDENCE, submissions=1)
+    assert shop.decide(job).state == "done"
+    at_stripe = there(stripe, escalated)
+    assert (at_stripe.status, at_stripe.evidence_details.submission_count) == ("under_review", 2)
+    assert row_of(shop, escalated)["status"] == "under_review"
+
+
+@pytest.mark.parametrize("fault", [{"do": "drop", "effect": False}, {"do": "drop"}], ids=["never came", "answer lost"])
+def test_an_answer_to_what_was_asked_before_is_not_taken_for_one_to_what_is_asked_now(
+    shop: House, stripe: Simulator, escalated: Disputed, fault: dict[str, Any]
+) -> None:
+    job = decided(shop, SubmitDispute, escalated, evidence=EVIDENCE, submissions=1)
+    stripe.faults({**fault, "match": UPDATES})
+    assert shop.decide(job).state == "checking"
+    stripe.control("DELETE", "faults")
+    assert shop.decide(job).state == "done"
+    assert there(stripe, escalated).evidence_details.submission_count == 2
+
+
+def test_nothing_is_sent_once_the_bank_takes_no_answer(shop: House, stripe: Simulator, found: Disputed) -> None:
+    shop.sql(
+        "UPDATE disputes SET due_at = clock_timestamp() - interval '1 minute' WHERE stripe_id = :id", id=found.at_stripe
+    )
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    shop.decide(job)
+    assert refusal(shop, job) == "dispute_past_due"
+    assert there(stripe, found).evidence_details.submission_count == 0
+    assert shop.decide(decided(shop, AcceptDispute, found)).state == "done"
+
+
+@pytest.mark.parametrize("effect", [True, False], ids=["answer lost", "never came"])
+def test_what_may_be_on_its_way_as_the_day_ends_is_looked_for_before_it_is_refused(
+    shop: House, stripe: Simulator, found: Disputed, *, effect: bool
+) -> None:
+    job = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    stripe.faults({"do": "drop", "effect": effect, "match": UPDATES})
+    assert shop.decide(job).state == "checking"
+    stripe.control("DELETE", "faults")
+    just_over, long_over = dt.timedelta(seconds=1), dt.timedelta(days=1)
+    assert shop.decide(job, by_then(shop, found, just_over)).state == ("done" if effect else "checking")
+    if not effect:
+        shop.decide(job, by_then(shop, found, long_over))
+        assert refusal(shop, job) == "dispute_past_due"
+        assert there(stripe, found).evidence_details.submission_count == 0
+
+
+def by_then(shop: House, found: Disputed, over_for: dt.timedelta) -> Runtime:
+    """Return the runtime with a Stripe by whose word a dispute's day has been over for so long."""
+    answer = shop.runtime.stripe.disputes.retrieve(found.at_stripe)
+    value = dataclasses.replace(answer.value, due_at=answer.as_of - over_for)
+    return shop.with_stripe(Past(shop.runtime.stripe, dataclasses.replace(answer, value=value)))
+
+
+class Past:
+    """Stripe's API, but for one dispute, of which it says what a test does."""
+
+    def __init__(self, stripe: Any, answer: Any) -> None:
+        self._stripe, self._answer = stripe, answer
+        self.disputes = self
+
+    def retrieve(self, _name: str) -> Any:
+        return self._answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stripe, name)
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])

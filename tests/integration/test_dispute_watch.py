@@ -70,10 +70,16 @@ def test_what_is_answered_or_closed_is_cleared(house: House) -> None:
     answered, closed = disputed(house), disputed(house)
     watch(house)
     assert set(flags(house)) == {answered, closed}
-    house.sql("UPDATE disputes SET submissions = 1 WHERE payment_id = :id", id=answered)
+    house.sql("UPDATE disputes SET status = 'under_review', submissions = 1 WHERE payment_id = :id", id=answered)
     house.sql("UPDATE disputes SET status = 'lost' WHERE payment_id = :id", id=closed)
     watch(house)
     assert flags(house) == {}
+
+
+def test_an_escalated_inquiry_waits_for_an_answer_whatever_was_sent_before(house: House) -> None:
+    payment = disputed(house, submissions=1)
+    watch(house)
+    assert flags(house) == {payment: "open"}
 
 
 def test_of_two_disputes_of_a_payment_the_nearest_day_counts(house: House) -> None:

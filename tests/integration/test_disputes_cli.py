@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.builders.command_line import Run, runner
-from tests.builders.dispute_stage import Disputed, disputed, row_of
+from tests.builders.dispute_stage import Disputed, disputed, hear_of, row_of
 from tests.builders.house import House
 from tests.builders.settings import put
 from tests.builders.simulator import Simulator
@@ -83,6 +83,30 @@ def test_what_is_submitted_is_what_was_shown_once_and_with_who_and_why(
     assert [each["kind"] for each in run("disputes", "show", found.at_stripe, "--json").json["jobs"]] == [
         "disputes.submit"
     ]
+
+
+def test_what_is_past_due_is_not_submitted_and_the_command_says_until_when(
+    shop: House, run: Run, found: Disputed
+) -> None:
+    shop.sql("UPDATE disputes SET due_at = '2026-01-02 23:59:59Z' WHERE stripe_id = :id", id=found.at_stripe)
+    late = run("disputes", "submit", found.at_stripe, *WHY)
+    assert late.code == 1
+    assert "until 2026-01-02T23:59:59" in late.err
+    assert shop.jobs("disputes.submit") == []
+
+
+def test_an_escalated_inquiry_is_answered_anew_even_with_the_same_evidence(
+    shop: House, stripe: Simulator, run: Run
+) -> None:
+    asked = disputed(shop, stripe, inquiry=True)
+    first = run("disputes", "submit", asked.at_stripe, *WHY, "--json").json
+    assert shop.decide(first["job"]).state == "done"
+    stripe.control("POST", "disputes/escalate", {"dispute": asked.at_stripe})
+    hear_of(shop, stripe, asked)
+    again = run("disputes", "submit", asked.at_stripe, *WHY, "--json").json
+    assert (again["evidence"], again["job"] != first["job"]) == (first["evidence"], True)
+    assert shop.decide(again["job"]).state == "done"
+    assert stripe.client.v1.disputes.retrieve(asked.at_stripe).status == "under_review"
 
 
 def test_giving_in_is_left_to_a_worker_and_can_be_tried_dry(

@@ -130,7 +130,7 @@ def dispute_snapshot(fields: Mapping[str, Any]) -> DisputeSnapshot:
         payment_intent_id=id_of(fields, "payment_intent"),
         case_type=text_or_none(card, "case_type"),
         network_reason_code=text_or_none(card, "network_reason_code"),
-        due_at=None if details.get("due_by") is None else instant(details, "due_by"),
+        due_at=instant(details, "due_by") if details.get("due_by") else None,  # Stripe writes 0 for none
         has_evidence=flag(details, "has_evidence"),
         submissions=whole(details, "submission_count", 0),
         past_due=flag(details, "past_due"),

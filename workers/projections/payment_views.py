@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
 from models.declines import customer_words
-from models.dispute import Dispute
+from models.dispute import NEEDS_RESPONSE, Dispute
 from models.encrypted import decrypt
 from models.payment import Payment
 from tasks.contracts.views import PaymentView, seat_hold
@@ -43,7 +43,8 @@ def _dispute(row: Dispute) -> dict[str, Any]:
         "amount": row.amount,
         "currency": row.currency,
         "due_by": None if row.due_at is None else rfc3339(row.due_at),
-        "answered": row.submissions > 0,
+        # An escalated inquiry wants another answer than was sent before.
+        "answered": row.submissions > 0 and row.status not in NEEDS_RESPONSE,
     }
 
 

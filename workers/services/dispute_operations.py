@@ -1,13 +1,16 @@
 """What operators decide about disputes: evidence is sent to the bank, or the dispute given in, each at most once.
 
 The intent is committed before Stripe is asked; whether it was done when an answer was lost, the dispute itself tells:
-Stripe takes one submission, and a dispute is closed once (https://docs.stripe.com/api/disputes/update).
+Stripe takes one submission, and one more if an inquiry becomes a chargeback; a dispute is closed once
+(https://docs.stripe.com/api/disputes/update).
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.errors import StripeInvalidError, StripeOutcomeUnknownError
@@ -24,6 +27,7 @@ from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
+from workers.projections.instants import rfc3339
 from workers.runtime import Runtime
 from workers.services.moves import Source
 from workers.services.refreshes import ask_for_refresh
@@ -34,7 +38,9 @@ from workers.services.stripe_objects import Verdict, locked
 PATIENT_ATTEMPTS: Final = 8  # a restored database may learn of the dispute from the journal again
 ANSWERED: Final = Refusal("dispute_answered", "Evidence was submitted before; a bank takes it once.")
 OVER: Final = Refusal("dispute_closed", "The dispute is closed.")
+PAST_DUE: Final = "dispute_past_due"
 UNKNOWN: Final = Refusal("dispute_unknown", "There is no such dispute.")
+_NOW = text("SELECT clock_timestamp()")
 Asks = Callable[[StripeDisputes, Any, str, str], Answer[DisputeSnapshot]]
 
 
@@ -45,40 +51,53 @@ class Deed:
     Args:
         verb: names it at Stripe.
         ask: asks Stripe for it: given are the gateway, the contract, Stripe's id, and the operation.
-        is_done: whether a dispute shows that it was done.
-        refusal: why it can't be done to a dispute of that status and with so many submissions; None if it can.
+        is_done: whether a dispute shows that it was done, given what was asked for.
+        is_anybodys: whether it counts as done as well if somebody else has done it.
+        refusal: why it can't be done to a dispute at that time; None if it can.
     """
 
     verb: str
     ask: Asks
-    is_done: Callable[[DisputeSnapshot], bool]
-    refusal: Callable[[str, int], Refusal | None]
+    is_done: Callable[[DisputeSnapshot, Any], bool]
+    is_anybodys: bool
+    refusal: Callable[[Dispute | DisputeSnapshot, dt.datetime], Refusal | None]
 
 
-def _no_answer(status: str, submissions: int) -> Refusal | None:
+def _is_answered(dispute: DisputeSnapshot, asked: SubmitDispute) -> bool:
+    """Tell whether evidence has come to the bank since; what it asks now, no earlier answer has answered."""
+    return dispute.submissions > asked.submissions and dispute.status not in NEEDS_RESPONSE
+
+
+def _no_answer(dispute: Dispute | DisputeSnapshot, at: dt.datetime) -> Refusal | None:
     """Return why a dispute takes no evidence."""
-    if status in CLOSED:
+    if dispute.status in CLOSED:
         return OVER
-    return ANSWERED if submissions > 0 or status not in NEEDS_RESPONSE else None
+    if dispute.status not in NEEDS_RESPONSE:
+        return ANSWERED
+    if dispute.due_at is not None and dispute.due_at < at:
+        return Refusal(PAST_DUE, f"The bank took an answer until {rfc3339(dispute.due_at)}.")
+    return None
 
 
-def _no_end(status: str, _submissions: int) -> Refusal | None:
+def _no_end(dispute: Dispute | DisputeSnapshot, _at: dt.datetime) -> Refusal | None:
     """Return why a dispute can't be given in."""
-    return None if status in UNDER_WAY else OVER
+    return None if dispute.status in UNDER_WAY else OVER
 
 
 DEEDS: Final[dict[type[DisputeOperation], Deed]] = {
     SubmitDispute: Deed(
         "submit",
         lambda stripe, asked, name, operation: stripe.submit(name, asked.evidence, operation),
-        lambda dispute: dispute.submissions > 0,
-        _no_answer,
+        _is_answered,
+        is_anybodys=False,  # the operator must know that the bank has not got what they have read
+        refusal=_no_answer,
     ),
     AcceptDispute: Deed(
         "accept",
         lambda stripe, _asked, name, operation: stripe.accept(name, operation),
-        lambda dispute: dispute.status in {"lost", "warning_closed"},
-        _no_end,
+        lambda dispute, _asked: dispute.status in {"lost", "warning_closed"},
+        is_anybodys=True,
+        refusal=_no_end,
     ),
 }
 
@@ -91,9 +110,9 @@ class _Heard:
     source: str
 
 
-def refusal_of(kind: type[DisputeOperation], dispute: Dispute) -> Refusal | None:
-    """Return why an operation can't be done to a dispute, as far as it is known here; None if it can."""
-    return DEEDS[kind].refusal(dispute.status, dispute.submissions)
+def refusal_of(kind: type[DisputeOperation], dispute: Dispute, at: dt.datetime) -> Refusal | None:
+    """Return why an operation can't be done to a dispute at that time, as far as it is known here; None if it can."""
+    return DEEDS[kind].refusal(dispute, at)
 
 
 def operate(attempt: Attempt, asked: DisputeOperation) -> Outcome:
@@ -105,10 +124,9 @@ def operate(attempt: Attempt, asked: DisputeOperation) -> Outcome:
     if not attempt.job.may_have_asked:
         return _ask(attempt, asked, deed, stripe_id)
     heard = _look(attempt, stripe_id)
-    found = heard.answer.value
-    if deed.is_done(found):
+    if deed.is_done(heard.answer.value, asked):
         return _done(attempt, asked, heard)
-    refusal = deed.refusal(found.status, found.submissions)
+    refusal = _refusal_there(attempt, deed, heard.answer)
     if refusal is not None:
         return _refused(attempt, asked, refusal, heard)
     if attempt.job.stopped_for is not None:
@@ -116,6 +134,22 @@ def operate(attempt: Attempt, asked: DisputeOperation) -> Outcome:
     if (attempt.job.intent_age or 0.0) >= attempt.runtime.settings.jobs.resend_limit:
         raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
     return _ask(attempt, asked, deed, stripe_id)
+
+
+def _refusal_there(attempt: Attempt, deed: Deed, answer: Answer[DisputeSnapshot]) -> Refusal | None:
+    """Return why an operation can't be done by Stripe's word, after an earlier attempt may have asked for it.
+
+    Raises:
+        StripeOutcomeUnknownError: if what was sent as the dispute's day ended may still arrive. From then on nothing is
+            sent, so a while later it is certain.
+    """
+    found = answer.value
+    refusal = deed.refusal(found, answer.as_of)
+    if refusal is None or refusal.code != PAST_DUE or found.due_at is None:
+        return refusal
+    if (answer.as_of - found.due_at).total_seconds() < attempt.runtime.settings.jobs.generation_wait:
+        raise StripeOutcomeUnknownError("the bank takes no answer any more, and shows none so far: it is looked again")
+    return refusal
 
 
 def settle_operation(
@@ -134,7 +168,7 @@ def _prepare(attempt: Attempt, asked: DisputeOperation, deed: Deed) -> str | Out
                 return waiting_unless_asked(attempt, "DisputeNotHere", f"{asked.dispute_id} is not here yet")
             return refused(UNKNOWN)
         if not job.may_have_asked:
-            refusal = deed.refusal(dispute.status, dispute.submissions)
+            refusal = deed.refusal(dispute, session.execute(_NOW).scalar_one())
             if refusal is not None:
                 return refused(refusal)
             attempt.intend(session, _operation(job, deed), job.intent_generation)
@@ -152,10 +186,11 @@ def _ask(attempt: Attempt, asked: DisputeOperation, deed: Deed, stripe_id: str) 
         answer = deed.ask(attempt.runtime.stripe.disputes, asked, stripe_id, _operation(attempt.job, deed))
     except StripeInvalidError as error:
         heard = _look(attempt, stripe_id)
-        if deed.is_done(heard.answer.value):
+        ours = attempt.job.may_have_asked or deed.is_anybodys
+        if ours and deed.is_done(heard.answer.value, asked):
             return _done(attempt, asked, heard)
         stripes = Refusal("stripe_refused", f"Stripe refused the request: {error.code or 'no code given'}")
-        known = deed.refusal(heard.answer.value.status, heard.answer.value.submissions)
+        known = deed.refusal(heard.answer.value, heard.answer.as_of)
         return _refused(attempt, asked, known or stripes, heard, error)
     return _done(attempt, asked, _Heard(answer, "response"))
 

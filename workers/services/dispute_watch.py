@@ -23,7 +23,7 @@ _WAITING = text(f"""
 SELECT DISTINCT ON (payment_id) payment_id, id, due_at, due_at < clock_timestamp() AS is_past,
     (SELECT min(day) FROM unnest(CAST(:days AS int[])) AS day
         WHERE due_at < clock_timestamp() + make_interval(days => day)) AS days
-FROM disputes WHERE {one_of("status", NEEDS_RESPONSE)} AND submissions = 0 AND due_at IS NOT NULL
+FROM disputes WHERE {one_of("status", NEEDS_RESPONSE)} AND due_at IS NOT NULL
 ORDER BY payment_id, due_at, id
 """)  # noqa: S608 - built of constants
 _FLAGGED = text("SELECT subject_id FROM flags WHERE kind = :kind AND cleared_at IS NULL")

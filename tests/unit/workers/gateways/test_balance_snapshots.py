@@ -46,6 +46,12 @@ def test_a_dispute_tells_of_all_its_movements() -> None:
     assert (read.id, read.currency, list(read.balances)) == ("dp_pi_1", "gbp", [READ])
 
 
+@pytest.mark.parametrize("details", [{"due_by": 0}, {"due_by": None}, {}], ids=["0", "nothing", "not there"])
+def test_a_dispute_whose_bank_takes_no_answer_is_never_due(details: dict[str, Any]) -> None:
+    """Stripe writes 0 there (https://docs.stripe.com/api/disputes/object)."""
+    assert dispute_snapshot(dispute("pi_1", evidence_details=details)).due_at is None
+
+
 def test_a_payout_is_read() -> None:
     read = payout_snapshot(payout("po_1", 7000, "paid"))
     assert (read.id, read.amount, read.currency, read.status) == ("po_1", 7000, "gbp", "paid")
