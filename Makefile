@@ -33,7 +33,7 @@ check: install ## Check style, types, imports between packages, migrations and t
 	@.venv/bin/lint-imports
 	@$(VENV) -m sandbox.check
 
-seed: install ## Fill the running system's database with 200 payments in every state
+seed: install ## Fill the running system's database with 200 payments and 40 invoices in every state
 	@$(VENV) -m sandbox.seed $(ARGS)
 
 model: install ## Play the shipped SQL and scripts against all that can go wrong, 200,000 steps; SEED=n repeats a run

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,6 +48,32 @@ class ApiClient:
         """Read a refund. Raises OSError."""
         return self.ask("GET", f"/v1/refunds/{refund_id}")
 
+    def post_invoice(self, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None) -> Answer:
+        """Ask for an invoice, waiting up to `wait` seconds for its outcome. Raises OSError."""
+        return self._command("/v1/invoices", body, idempotency_key, wait)
+
+    def post_invoice_batch(self, bodies: Sequence[Mapping[str, Any]], idempotency_key: str) -> Answer:
+        """Ask for many invoices at once. Raises OSError."""
+        return self._command("/v1/invoices/batch", {"invoices": list(bodies)}, idempotency_key, None)
+
+    def post_evidence(
+        self, payment_id: str, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None
+    ) -> Answer:
+        """Keep evidence of a payment, waiting up to `wait` seconds until it is kept. Raises OSError."""
+        return self._command(f"/v1/payments/{payment_id}/evidence", body, idempotency_key, wait)
+
+    def operate_invoice(self, invoice_id: str, verb: str, idempotency_key: str, *, wait: int | None = None) -> Answer:
+        """Ask for an operation on an invoice, such as `finalize` or `void`. Raises OSError."""
+        return self._command(f"/v1/invoices/{invoice_id}/{verb}", {}, idempotency_key, wait)
+
+    def invoice(self, invoice_id: str) -> Answer:
+        """Read an invoice. Raises OSError."""
+        return self.ask("GET", f"/v1/invoices/{invoice_id}")
+
+    def batch(self, batch_id: str) -> Answer:
+        """Read a batch of invoices. Raises OSError."""
+        return self.ask("GET", f"/v1/batches/{batch_id}")
+
     def _command(self, path: str, body: Mapping[str, Any], idempotency_key: str, wait: int | None) -> Answer:
         headers = {"Idempotency-Key": idempotency_key}
         if wait is not None:
@@ -58,8 +84,7 @@ class ApiClient:
         self, payment_id: str, verb: str, body: Mapping[str, Any], idempotency_key: str, *, wait: int | None = None
     ) -> Answer:
         """Ask for a payment's `capture` or `cancel`, as `post_payment` does. Raises OSError."""
-        headers = {"Idempotency-Key": idempotency_key} | ({} if wait is None else {"Prefer": f"wait={wait}"})
-        return self.ask("POST", f"/v1/payments/{payment_id}/{verb}", headers, json.dumps(body).encode())
+        return self._command(f"/v1/payments/{payment_id}/{verb}", body, idempotency_key, wait)
 
     def payment(self, payment_id: str) -> Answer:
         """Read a payment. Raises OSError."""

@@ -39,7 +39,9 @@ def read_posted(database_url: str) -> dict[Movement, int]:
 
 def at_stripe(facts: Mapping[str, Any]) -> dict[Movement, int]:
     """Return what the simulator's balance transactions say was moved of what is ours, and all payouts."""
-    ours = {charge["id"] for charge in facts["charges"] if charge["operation"] is not None}
+    invoices = {each["id"] for each in facts["invoices"] if each["operation"] is not None}
+    # The intent by which an invoice is paid is Stripe's own, and carries no operation.
+    ours = {each["id"] for each in facts["charges"] if each["operation"] is not None or each["invoice"] in invoices}
     ours |= {each["id"] for noun in ("refunds", "disputes") for each in facts[noun] if each["charge"] in ours}
     ours |= {payout["id"] for payout in facts["payouts"]}
     moved: dict[Movement, int] = {}

@@ -16,14 +16,14 @@ from sandbox.simulator.account import SECRET_KEY
 from sandbox.simulator_control import SimulatorControl
 
 WAIT_SECONDS = 10
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 60.0  # calls that are spoilt open the breaker, which all others wait for
 POLL_SECONDS = 0.1
 ACCEPTED = frozenset({200, 202})
 CREATE_CALL = {"method": "POST", "path": "/v1/payment_intents$"}
 
 
 class SeedError(RuntimeError):
-    """A payment did not get into the state that was wanted."""
+    """A payment or an invoice did not get into the state that was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +42,30 @@ class Site:
         payment: dict[str, Any] = answer.body["payment"]
         return payment
 
+    def make(self, booking: Booking) -> dict[str, Any]:
+        """Post a booking and return its payment once Stripe has it, however long that takes while calls are spoilt."""
+        return self.wait_for(self.post(booking), "requires_confirmation")
+
     def pay(self, payment: dict[str, Any], card: str) -> dict[str, Any]:
         """Confirm with a card, as the shopper does."""
-        secret = payment["client_secret"]
-        if secret is None:
-            raise SeedError(f"{payment['id']} has no client secret after {WAIT_SECONDS} s")
-        shopper.pay(self.simulator.base_url, self.simulator.publishable_key, secret, card)
+        shopper.pay(self.simulator.base_url, self.simulator.publishable_key, payment["client_secret"], card)
         return payment
 
     def spoil(self, booking: Booking, **fault: Any) -> None:
         """Have the simulator spoil this booking's call, every time."""
         self.simulator.add_faults([{"match": {**CREATE_CALL, "body": booking.reference, "times": 0}, **fault}])
 
-    def wait_for(self, payment: dict[str, Any], status: str) -> None:
-        """Wait until the payment reads a status."""
+    def wait_for(self, subject: dict[str, Any], status: str) -> dict[str, Any]:
+        """Wait until a payment or an invoice reads a status, and return it so."""
         deadline = time.monotonic() + SETTLE_SECONDS
         pause = threading.Event()
-        found = payment["status"]
+        found: dict[str, Any] = subject
         while time.monotonic() < deadline:
-            found = self.api.payment(payment["id"]).body["status"]
-            if found == status:
-                return
+            found = self.api.ask("GET", subject["links"]["self"]).body
+            if found["status"] == status:
+                return found
             pause.wait(POLL_SECONDS)
-        raise SeedError(f"{payment['id']} is {found} instead of {status} after {SETTLE_SECONDS:.0f} s")
+        raise SeedError(f"{subject['id']} is {found['status']} instead of {status} after {SETTLE_SECONDS:.0f} s")
 
 
 def site_of(api: ApiClient, simulator: SimulatorControl) -> Site:
@@ -78,21 +79,21 @@ def _processing(site: Site, booking: Booking) -> dict[str, Any]:
 
 
 def _requires_confirmation(site: Site, booking: Booking) -> dict[str, Any]:
-    return site.post(booking)
+    return site.make(booking)
 
 
 def _requires_action(site: Site, booking: Booking) -> dict[str, Any]:
-    return site.pay(site.post(booking), SECURE_CARD)
+    return site.pay(site.make(booking), SECURE_CARD)
 
 
 def _requires_capture(site: Site, booking: Booking) -> dict[str, Any]:
-    payment = site.post(booking)
+    payment = site.make(booking)
     site.stripe.v1.payment_intents.update(payment["stripe_payment_intent"], {"capture_method": "manual"})
     return site.pay(payment, GOOD_CARD)
 
 
 def _paid(site: Site, booking: Booking) -> dict[str, Any]:
-    return site.pay(site.post(booking), GOOD_CARD)
+    return site.pay(site.make(booking), GOOD_CARD)
 
 
 def _refund(site: Site, payment: dict[str, Any], amount: int) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _refunded(site: Site, booking: Booking) -> dict[str, Any]:
 
 
 def _declined(site: Site, booking: Booking) -> dict[str, Any]:
-    return site.pay(site.post(booking), DECLINED_CARD)
+    return site.pay(site.make(booking), DECLINED_CARD)
 
 
 def _checking(site: Site, booking: Booking) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _checking(site: Site, booking: Booking) -> dict[str, Any]:
 
 
 def _canceled(site: Site, booking: Booking) -> dict[str, Any]:
-    payment = site.post(booking)
+    payment = site.make(booking)
     site.stripe.v1.payment_intents.cancel(payment["stripe_payment_intent"])
     return payment
 
@@ -133,7 +134,7 @@ def _failed(site: Site, booking: Booking) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A payment status, its share of all seeded payments, and how a payment gets there."""
+    """A status, how many payments or invoices shall have it, and how one gets there."""
 
     status: str
     share: int

@@ -62,6 +62,18 @@ class SimulatorControl:
         """Bring every refund to its end that is pending or fails later; return how many there were."""
         return int(self._ask("POST", "refunds/finish", {})["finished"])
 
+    def pay_invoice(self, invoice: str, card: str) -> dict[str, Any]:
+        """Pay an invoice by a card on its page, as its customer does; return where that leads."""
+        return self._ask("POST", "invoices/pay", {"invoice": invoice, "number": card})
+
+    def dispute(self, charge: str, reason: str) -> dict[str, Any]:
+        """Let a charge's bank charge all of it back, and return the dispute."""
+        return self._ask("POST", "disputes", {"charge": charge, "reason": reason})
+
+    def close_dispute(self, dispute: str, outcome: str) -> None:
+        """Decide a dispute as its bank does, `won` or `lost`."""
+        self._ask("POST", "disputes/close", {"dispute": dispute, "outcome": outcome})
+
     def switch_webhooks(self, *, on: bool) -> None:
         """Deliver what happens from now on, or lose it for good."""
         self._ask("POST", "webhook_endpoints/switch", {"on": on})

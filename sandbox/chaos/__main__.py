@@ -95,8 +95,18 @@ def _set(board: Board, stage: Stage) -> None:
 
 
 def _tell(console: Console, scenario: Scenario, result: dict[str, Any], folder: Path, options: str) -> None:
-    names = ("accepted", "unknown", "lost", "double_charges", "orphans", "unfinished", "dead", "availability")
-    figures = "  ".join(f"{name} {result[name]}" for name in names)
+    names = (
+        "accepted",
+        "invoices",
+        "unknown",
+        "lost",
+        "double_charges",
+        "double_invoices",
+        "orphans",
+        "unfinished",
+        "dead",
+    )
+    figures = "  ".join(f"{name} {result[name]}" for name in (*names, "availability"))
     console.print(f"{scenario.name}: {scenario.title}\n  promised: {scenario.promise}\n  {figures}", markup=False)
     for name, value in result["figures"].items():
         console.print(f"  {name}: {value}", markup=False)

@@ -11,7 +11,7 @@ _STATES = text("SELECT kind, state, count(*) AS jobs FROM jobs GROUP BY kind, st
 _PER_SUBJECT = text("""
 SELECT count(*)
 FROM (
-    SELECT 1 FROM jobs WHERE kind IN ('payments.create', 'refunds.create')
+    SELECT 1 FROM jobs WHERE kind IN ('payments.create', 'refunds.create', 'invoices.create')
     GROUP BY kind, subject_id HAVING count(*) > 1
 ) AS twice
 """)
@@ -29,7 +29,7 @@ def job_states(database_url: str) -> dict[tuple[str, str], int]:
 
 
 def jobs_made_twice(database_url: str) -> int:
-    """Return for how many payments and refunds there is more than one job that makes it."""
+    """Return for how many payments, refunds and invoices there is more than one job that makes it."""
     engine = create_engine(psycopg_url(database_url), poolclass=NullPool)
     try:
         with engine.connect() as connection:

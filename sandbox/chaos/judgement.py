@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from sandbox.chaos.availability import measure
 from sandbox.chaos.database import dead, job_states, jobs_made_twice, unfinished
-from sandbox.chaos.oracle import Verdict, judge
-from sandbox.chaos.quiet import last_views
+from sandbox.chaos.invoice_oracle import emails, judge_invoices
+from sandbox.chaos.oracle import BROKEN, Verdict, judge
+from sandbox.chaos.quiet import last_invoice_views, last_views
 from sandbox.chaos.scenarios import Own, Scenario
 from sandbox.chaos.stage import Length, Stage, set_stage
 from sandbox.ledger_agreement import disagreements, read_posted
@@ -57,13 +58,16 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
     in_flight = 0 if stage.load is None else stage.load.in_flight
     # The views first: whatever a view tells of Stripe is in a ledger that is read later.
     views = last_views(stage.website, stage.orders)
-    verdict = judge(stage.orders, stage.system.simulator.ledger(), views)
+    invoice_views = last_invoice_views(stage.website, stage.invoices)
+    ledger = stage.system.simulator.ledger()
+    verdict = judge(stage.orders, ledger, views, emails(stage.invoices))
+    judge_invoices(verdict, stage.invoices, ledger, invoice_views)
     address = stage.system.addresses.database_url
     misposted = list(disagreements(stage.system.simulator.ledger(), read_posted(address))) if stage.quiet else []
     left, twice = unfinished(states), jobs_made_twice(stage.system.addresses.database_url)
     shares = measure(disturbed, stage.outages.ended)
     broken = [*own.broken, *_broken(verdict), *stage.toll.problems, *stage.website.unexpected]
-    broken += [f"{order.reference}: {order.problem}" for order in stage.orders if order.problem]
+    broken += [f"{each.reference}: {each.problem}" for each in (*stage.orders, *stage.invoices) if each.problem]
     if left or not stage.quiet:
         broken.append(
             f"not all was quiet in time: {in_flight} orders and {left} jobs had not ended: {_open_states(states)}"
@@ -71,7 +75,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
     if misposted:
         broken.append(f"{len(misposted)} movements of money differ from our ledger")
     if twice:
-        broken.append(f"{twice} payments or refunds have more than one job")
+        broken.append(f"{twice} payments, refunds or invoices have more than one job")
     if shares.undisturbed is not None and shares.undisturbed < LEAST_AVAILABILITY:
         broken.append(f"availability {shares.undisturbed:.5f} is below {LEAST_AVAILABILITY}")
     return {
@@ -79,14 +83,9 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         "broken": broken[:FINDINGS_KEPT],
         "orders": len(stage.orders),
         "accepted": verdict.accepted,
+        "invoices": verdict.invoices,
         "unknown": verdict.unknown,
-        "lost": verdict.lost,
-        "double_charges": verdict.double_charges,
-        "double_refunds": verdict.double_refunds,
-        "orphans": verdict.orphans,
-        "wrong_amounts": verdict.wrong_amounts,
-        "false_failed": verdict.false_failed,
-        "given_up": verdict.given_up,
+        **{name: getattr(verdict, name) for name in BROKEN},
         "misposted": len(misposted),
         "unfinished": left,
         "dead": dead(states),
@@ -100,17 +99,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
 
 
 def _broken(verdict: Verdict) -> list[str]:
-    counts = {
-        "lost": verdict.lost,
-        "charged twice": verdict.double_charges,
-        "refunded twice": verdict.double_refunds,
-        "orphans": verdict.orphans,
-        "paid with another amount than was asked": verdict.wrong_amounts,
-        "falsely failed": verdict.false_failed,
-        # Every trouble here ends, so that nothing that was accepted has a reason to be given up.
-        "accepted and given up": verdict.given_up,
-    }
-    return [f"{count} {what}" for what, count in counts.items() if count]
+    return [f"{count} {what}" for name, what in BROKEN.items() if (count := getattr(verdict, name))]
 
 
 def _open_states(states: dict[tuple[str, str], int]) -> str:

@@ -11,7 +11,7 @@ from stripe import StripeError
 from sandbox import shopper
 from sandbox.chaos import dashboard
 from sandbox.chaos.database import ENDED
-from sandbox.chaos.orders import ACCEPTED, ENDS, PART_TAKEN, UNKNOWN, WANTED_BACK, Fate, Order
+from sandbox.chaos.orders import ACCEPTED, PART_TAKEN, UNKNOWN, WANTED_BACK, Fate, Order, Posted
 from sandbox.chaos.website import Website
 from sandbox.demo.fates import DECLINED_CARD, GOOD_CARD
 from sandbox.shopper import ShopperError, ShopperResult
@@ -65,6 +65,10 @@ OFFICE: Final[Mapping[Fate, Callable[[str, Order], None]]] = {
 Life = Iterator[float]
 
 
+def _never(_result: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What lives depend on.
@@ -84,7 +88,7 @@ class World:
 
 def live(world: World, order: Order) -> Life:
     """Post until accepted, wait for the client secret, do as the fate has it, and wait for the promised end."""
-    yield from _post(world, order)
+    yield from post(world, order, lambda: world.website.post(order))
     if not order.accepted:
         return
     yield from _wait_for(world, order, lambda: order.secret is not None)
@@ -98,31 +102,48 @@ def live(world: World, order: Order) -> Life:
     operation = OPERATIONS.get(order.fate)
     if operation is not None:
         yield from _operate(world, order, operation)
-    yield from _wait_for(world, order, lambda: order.status == ENDS[order.fate])
+    yield from _wait_for(world, order, lambda: order.status == order.end)
     order.ended_at = world.clock()
 
 
-def _post(world: World, order: Order) -> Life:
+def post(world: World, order: Posted, ask: Callable[[], str]) -> Life:
+    """Post until it is accepted or refused, or its client gives up."""
     deadline = world.clock() + world.patience
-    while (result := world.website.post(order)) != ACCEPTED:
+    yield from until_accepted(
+        order,
+        "post",
+        ask,
+        lambda result: (order.impatient and result in UNKNOWN) or world.clock() >= deadline,
+    )
+
+
+def until_accepted(order: Posted, what: str, ask: Callable[[], str], gives_up: Callable[[str], bool] = _never) -> Life:
+    """Ask again and again until it is accepted; a refusal is the order's problem."""
+    while (result := ask()) != ACCEPTED:
         if result.startswith("refused"):
-            order.problem = f"the post was {result}"
+            order.problem = f"the {what} was {result}"
             return
-        if (order.impatient and result in UNKNOWN) or world.clock() >= deadline:
+        if gives_up(result):
             return
         yield REPEAT_SECONDS
 
 
-def _wait_for(world: World, order: Order, there: Callable[[], bool]) -> Life:
+def pauses() -> Iterator[float]:
+    """Return how long to wait before each look, longer and longer."""
     pause = FIRST_POLL_SECONDS
     while True:
+        yield pause
+        pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
+
+
+def _wait_for(world: World, order: Order, there: Callable[[], bool]) -> Life:
+    for pause in pauses():
         yield pause
         view = world.website.payment(order.payment_id)
         if view is not None:
             order.status, order.secret = view["status"], view["client_secret"] or order.secret
             if there():
                 return
-        pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
 
 
 def _confirm(world: World, order: Order, card: str) -> Life:
@@ -148,20 +169,22 @@ def _confirm(world: World, order: Order, card: str) -> Life:
 def _operate(world: World, order: Order, operation: Operation) -> Life:
     """Ask for an operation until it is accepted, under a key of its own, and see its job through."""
     yield 0.0
-    while (result := world.website.operate(order, operation.verb, operation.body)) != ACCEPTED:
-        if result.startswith("refused"):
-            order.problem = f"the {operation.verb} was {result}"
-            return
-        yield REPEAT_SECONDS
-    pause = FIRST_POLL_SECONDS
-    while order.operation_id is not None:
+    yield from until_accepted(
+        order, operation.verb, lambda: world.website.operate(order, operation.verb, operation.body)
+    )
+    if order.operation_id is not None:
+        yield from see_through(world, order, operation.verb, order.operation_id)
+
+
+def see_through(world: World, order: Posted, what: str, job_id: str) -> Life:
+    """Look at a job until it has ended; any end but `done` is the order's problem."""
+    for pause in pauses():
         yield pause
-        job = world.website.job(order.operation_id)
+        job = world.website.job(job_id)
         if job is not None and job["status"] in ENDED:
             if job["status"] != "done":
-                order.problem = f"the {operation.verb} ended {job['status']}: {job['problem']}"
+                order.problem = f"the {what} ended {job['status']}: {job['problem']}"
             return
-        pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
 
 
 def _in_dashboard(world: World, order: Order, act: Callable[[str, Order], None]) -> Life:
@@ -179,11 +202,7 @@ def _in_dashboard(world: World, order: Order, act: Callable[[str, Order], None])
 def _give_back(world: World, order: Order, amount: int | None) -> Life:
     """Once the payment is known as paid, ask to give it back; the post is repeated until it was accepted."""
     yield from _wait_for(world, order, lambda: order.status == "paid")
-    while (result := world.website.refund(order, amount)) != ACCEPTED:
-        if result.startswith("refused"):
-            order.problem = f"the refund was {result}"
-            return
-        yield REPEAT_SECONDS
+    yield from until_accepted(order, "refund", lambda: world.website.refund(order, amount))
 
 
 def _settled(result: ShopperResult, card: str) -> bool:

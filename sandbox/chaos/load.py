@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from sandbox.chaos.life import Life
-from sandbox.chaos.orders import Order
+from sandbox.chaos.orders import Posted
 
 THREADS: Final = 96  # most of them wait for answers when something is frozen
 LOOK_SECONDS: Final = 0.1  # between two looks whether beginnings are held back no longer
@@ -27,7 +27,7 @@ LOOK_SECONDS: Final = 0.1  # between two looks whether beginnings are held back 
 class _Step:
     """A life to be taken one step further."""
 
-    order: Order
+    order: Posted
     life: Life
     first: bool = True
 
@@ -66,7 +66,7 @@ class Load:
         """How many lives have begun and not ended."""
         return self.begun - self.ended
 
-    def start(self, lives: Iterable[tuple[float, Order, Life]]) -> None:
+    def start(self, lives: Iterable[tuple[float, Posted, Life]]) -> None:
         """Begin each life that many seconds from now; to be called once."""
         now = self._clock()
         self._beginnings = [(now + after, next(self._sequence), _Step(order, life)) for after, order, life in lives]
@@ -141,7 +141,7 @@ class Load:
                     self._condition.notify()
 
 
-def _take(order: Order, life: Life) -> float | None:
+def _take(order: Posted, life: Life) -> float | None:
     """Take one step of a life; return the pause before the next, None at its end."""
     try:
         return next(life)

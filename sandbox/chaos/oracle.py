@@ -6,14 +6,28 @@ Orders and Stripe's objects are matched by the booking's reference, which the we
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sandbox.chaos.orders import WANTED_BACK, Order
 
 REFERENCE = "booking_reference"
 GIVEN_UP = frozenset({"dead", "refused"})  # job states that end a job without its payment, and say so
+# The counts of a verdict of which each one is a promise broken, and how they are told.
+BROKEN: Final[Mapping[str, str]] = {
+    "lost": "lost",
+    "double_charges": "charged twice",
+    "double_refunds": "refunded twice",
+    "double_invoices": "invoiced twice",
+    "orphans": "orphans",
+    "wrong_amounts": "with another amount than was asked",
+    "false_failed": "falsely failed",
+    "false_refused": "falsely refused",
+    "number_gaps": "invoice numbers missing",
+    # Every trouble here ends, so that nothing that was accepted has a reason to be given up.
+    "given_up": "accepted and given up",
+}
 
 
 @dataclass(slots=True)
@@ -21,35 +35,31 @@ class Verdict:
     """What the oracle found. Each count has its cases, in words, in `findings`."""
 
     accepted: int = 0
+    invoices: int = 0
     unknown: int = 0
     lost: int = 0
     double_charges: int = 0
     double_refunds: int = 0
+    double_invoices: int = 0
     orphans: int = 0
     wrong_amounts: int = 0
     false_failed: int = 0
+    false_refused: int = 0
+    number_gaps: int = 0
     given_up: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
         """Whether every promise was kept."""
-        return not (
-            self.lost
-            or self.double_charges
-            or self.double_refunds
-            or self.orphans
-            or self.wrong_amounts
-            or self.false_failed
-            or self.given_up
-        )
+        return not any(getattr(self, name) for name in BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
 class LastView:
-    """What the API said in the end of an accepted order; None if it knows nothing of it."""
+    """What the API said in the end of an accepted payment or invoice; None if it knows nothing of it."""
 
-    payment: str | None
+    status: str | None
     job: str | None
 
 
@@ -59,13 +69,19 @@ class _AtStripe:
     charges: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def judge(orders: Sequence[Order], ledger: Mapping[str, Any], views: Mapping[str, LastView]) -> Verdict:
-    """Judge all orders of a system against all that is in its simulator's ledger.
+def judge(
+    orders: Sequence[Order],
+    ledger: Mapping[str, Any],
+    views: Mapping[str, LastView],
+    invoiced: Collection[str] = (),
+) -> Verdict:
+    """Judge all payments of a system against all that is in its simulator's ledger; invoices are judged by themselves.
 
     Args:
-        orders: every order that any client has posted there.
+        orders: every payment that any client has posted there.
         ledger: the simulator's money facts.
         views: what the API says of accepted orders in the end, by their references.
+        invoiced: e-mail addresses for which invoices were asked.
     """
     verdict = Verdict(
         accepted=sum(order.accepted for order in orders),
@@ -82,7 +98,7 @@ def judge(orders: Sequence[Order], ledger: Mapping[str, Any], views: Mapping[str
         count = len(strange.intents) + len(strange.charges)
         verdict.orphans += count
         verdict.findings.append(f"orphan: {count} objects at Stripe for {reference!r}, which nobody ordered")
-    _judge_customers(verdict, orders, ledger["customers"])
+    _judge_customers(verdict, orders, ledger["customers"], invoiced)
     _judge_refunds(verdict, orders, ledger)
     return verdict
 
@@ -102,11 +118,16 @@ def promised_end(intent: Mapping[str, Any], charges: Iterable[Mapping[str, Any]]
 def _by_reference(ledger: Mapping[str, Any]) -> dict[str, _AtStripe]:
     facts: dict[str, _AtStripe] = defaultdict(_AtStripe)
     reference_of: dict[str, str] = {}
+    of_invoices: set[str] = set()  # Stripe's own, to pay an invoice by
     for intent in ledger["payment_intents"]:
+        if intent["operation"] is None and intent["invoice"] is not None:
+            of_invoices.add(intent["id"])
+            continue
         reference_of[intent["id"]] = reference = str(intent["metadata"].get(REFERENCE))
         facts[reference].intents.append(intent)
     for charge in ledger["charges"]:
-        facts[reference_of.get(charge["payment_intent"], "None")].charges.append(charge)
+        if charge["payment_intent"] not in of_invoices:
+            facts[reference_of.get(charge["payment_intent"], "None")].charges.append(charge)
     return dict(facts)
 
 
@@ -140,18 +161,18 @@ def _judge_explained(verdict: Verdict, order: Order, at_stripe: _AtStripe) -> No
 
 
 def _judge_kept(verdict: Verdict, order: Order, at_stripe: _AtStripe, view: LastView) -> None:
-    if at_stripe.intents and view.payment == "failed":
+    if at_stripe.intents and view.status == "failed":
         verdict.false_failed += 1
         verdict.findings.append(f"false failed: {order.reference} has {at_stripe.intents[0]['id']} and reads failed")
         return
     if view.job in GIVEN_UP:
         verdict.given_up += 1
-        verdict.findings.append(f"given up: {order.reference} ended {view.job}, its payment {view.payment}")
+        verdict.findings.append(f"given up: {order.reference} ended {view.job}, its payment {view.status}")
         return
     if not at_stripe.intents:
         verdict.lost += 1
         verdict.findings.append(
-            f"lost: {order.reference} was accepted and has no PaymentIntent; job {view.job}, payment {view.payment}"
+            f"lost: {order.reference} was accepted and has no PaymentIntent; job {view.job}, payment {view.status}"
         )
         return
     taken = at_stripe.intents[0]["amount_received"]
@@ -159,15 +180,17 @@ def _judge_kept(verdict: Verdict, order: Order, at_stripe: _AtStripe, view: Last
         verdict.wrong_amounts += 1
         verdict.findings.append(f"wrong amount: {taken} was taken for {order.reference}, not {order.takes}")
     promised = promised_end(at_stripe.intents[0], at_stripe.charges)
-    if view.payment != promised:
+    if view.status != promised:
         verdict.lost += 1
         verdict.findings.append(
-            f"lost: {order.reference} is {promised} at Stripe and reads {view.payment}; job {view.job}"
+            f"lost: {order.reference} is {promised} at Stripe and reads {view.status}; job {view.job}"
         )
 
 
-def _judge_customers(verdict: Verdict, orders: Sequence[Order], customers: Iterable[Mapping[str, Any]]) -> None:
-    known = {order.body["customer"]["email"] for order in orders if order.accepted or order.unknown}
+def _judge_customers(
+    verdict: Verdict, orders: Sequence[Order], customers: Iterable[Mapping[str, Any]], invoiced: Collection[str]
+) -> None:
+    known = {order.body["customer"]["email"] for order in orders if order.accepted or order.unknown}.union(invoiced)
     for customer in customers:
         if customer["email"] not in known:
             verdict.orphans += 1

@@ -66,26 +66,18 @@ UNKNOWN: Final = frozenset({"acceptance_unknown", "no_answer", "server_error"})
 
 
 @dataclass(slots=True)
-class Order:
-    """One payment as its client lives it. Times in seconds of the harness's monotonic clock."""
+class Posted:
+    """What a client posts under one key, and how it was answered. Times in seconds of the harness's monotonic clock."""
 
     number: int
     reference: str
-    body: Mapping[str, Any]
-    fate: Fate
-    impatient: bool = False
-    answers: Counter[str] = field(default_factory=Counter)
-    payment_ids: set[str] = field(default_factory=set)
-    job_ids: set[str] = field(default_factory=set)
-    refund_ids: set[str] = field(default_factory=set)
-    refund_job_ids: set[str] = field(default_factory=set)
-    posted_at: float | None = None
-    accepted_at: float | None = None
-    ended_at: float | None = None
-    operation_id: str | None = None
-    secret: str | None = None
-    status: str = ""
-    problem: str | None = None
+    impatient: bool = field(default=False, kw_only=True)
+    answers: Counter[str] = field(default_factory=Counter, kw_only=True)
+    job_ids: set[str] = field(default_factory=set, kw_only=True)
+    posted_at: float | None = field(default=None, kw_only=True)
+    accepted_at: float | None = field(default=None, kw_only=True)
+    ended_at: float | None = field(default=None, kw_only=True)
+    problem: str | None = field(default=None, kw_only=True)
 
     @property
     def accepted(self) -> bool:
@@ -97,6 +89,20 @@ class Order:
         """Whether it may have been accepted, without the client knowing: it may run, at most once."""
         return not self.accepted and any(answer in UNKNOWN for answer in self.answers)
 
+
+@dataclass(slots=True)
+class Order(Posted):
+    """One payment as its client lives it."""
+
+    body: Mapping[str, Any]
+    fate: Fate
+    payment_ids: set[str] = field(default_factory=set)
+    refund_ids: set[str] = field(default_factory=set)
+    refund_job_ids: set[str] = field(default_factory=set)
+    operation_id: str | None = None
+    secret: str | None = None
+    status: str = ""
+
     @property
     def refund_accepted(self) -> bool:
         """Whether the client was told that its refund is kept."""
@@ -106,6 +112,11 @@ class Order:
     def takes(self) -> int:
         """What may be taken for it, in minor units, if anything is."""
         return PART_TAKEN if self.fate == "is captured in part" else int(self.body["amount"])
+
+    @property
+    def end(self) -> str:
+        """What the payment must read in the end, if the shopper came so far."""
+        return ENDS[self.fate]
 
     @property
     def payment_id(self) -> str:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from sandbox.chaos.database import job_states, unfinished
+from sandbox.chaos.invoice_orders import Invoice, InvoiceOrder
 from sandbox.chaos.oracle import LastView
-from sandbox.chaos.orders import ENDS, Order
+from sandbox.chaos.orders import Order
 from sandbox.chaos.website import Website
 from sandbox.system import System
 
@@ -46,15 +47,35 @@ def _is_quiet(system: System) -> bool:
 
 def last_views(website: Website, orders: Sequence[Order]) -> Mapping[str, LastView]:
     """Return what the API says of every accepted order; those that do not read as hoped are asked for until they do."""
+    return _read(_payment_reader(website), [order for order in orders if order.accepted])
+
+
+def last_invoice_views(website: Website, orders: Sequence[InvoiceOrder]) -> Mapping[str, LastView]:
+    """Return what the API says of every invoice that was accepted, read as payments are."""
+    return _read(_invoice_reader(website), [each for order in orders for each in order.invoices if each.invoice_ids])
+
+
+class _Read(Protocol):
+    """What is read until it says what is hoped for."""
+
+    reference: str
+
+    @property
+    def end(self) -> str: ...
+
+
+_Subject = TypeVar("_Subject", bound=_Read)
+
+
+def _read(reader: Callable[[_Subject], LastView], left: list[_Subject]) -> Mapping[str, LastView]:
     deadline = time.monotonic() + VIEW_SECONDS
     pause = threading.Event()
     views: dict[str, LastView] = {}
-    left = [order for order in orders if order.accepted]
     with ThreadPoolExecutor(READERS) as pool:
         while True:
-            views |= dict(zip((order.reference for order in left), pool.map(_reader(website), left), strict=True))
+            views |= dict(zip((each.reference for each in left), pool.map(reader, left), strict=True))
             before = len(left)
-            left = [order for order in left if views[order.reference].payment != ENDS[order.fate]]
+            left = [each for each in left if views[each.reference].status != each.end]
             if len(left) < before:
                 deadline = time.monotonic() + VIEW_SECONDS
             if not left or time.monotonic() >= deadline:
@@ -62,13 +83,26 @@ def last_views(website: Website, orders: Sequence[Order]) -> Mapping[str, LastVi
             pause.wait(POLL_SECONDS)
 
 
-def _reader(website: Website) -> Callable[[Order], LastView]:
+def _payment_reader(website: Website) -> Callable[[Order], LastView]:
     def read(order: Order) -> LastView:
         payment = website.payment(order.payment_id)
         status = None if payment is None else payment["status"]
-        if status == ENDS[order.fate]:
+        if status == order.end:
             return LastView(status, None)
         job = website.job(min(order.job_ids))
         return LastView(status, None if job is None else job["status"])
+
+    return read
+
+
+def _invoice_reader(website: Website) -> Callable[[Invoice], LastView]:
+    def read(invoice: Invoice) -> LastView:
+        shown = website.invoice(invoice.invoice_id)
+        if shown is None:
+            return LastView(None, None)
+        if shown["status"] == invoice.end:
+            return LastView(shown["status"], None)
+        job = website.job(shown["links"]["job"].rpartition("/")[2])
+        return LastView(shown["status"], None if job is None else job["status"])
 
     return read

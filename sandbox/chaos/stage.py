@@ -15,11 +15,13 @@ from typing import Any, Final, Literal
 
 from sandbox.api_client import ApiClient
 from sandbox.chaos.availability import Outages
-from sandbox.chaos.life import World, live
+from sandbox.chaos.invoice_life import live_invoices
+from sandbox.chaos.invoice_orders import InvoiceOrder
+from sandbox.chaos.life import Life, World, live
 from sandbox.chaos.links import Links
 from sandbox.chaos.load import Load
 from sandbox.chaos.nemesis import Toll, carry_out
-from sandbox.chaos.orders import Order
+from sandbox.chaos.orders import Order, Posted
 from sandbox.chaos.plan import Planned
 from sandbox.chaos.proxy import Proxies
 from sandbox.chaos.quiet import wait_until_quiet
@@ -61,6 +63,7 @@ class Stage:
     toll: Toll = field(default_factory=Toll)
     outages: Outages = field(default_factory=Outages)
     orders: list[Order] = field(default_factory=list)
+    invoices: list[InvoiceOrder] = field(default_factory=list)
     webhooks: dict[str, Any] = field(default_factory=lambda: {"retry_scale": RETRY_SCALE})
     stripe_faults: list[dict[str, Any]] = field(default_factory=list)
     load: Load | None = None
@@ -100,29 +103,43 @@ class Stage:
             self.system.simulator.add_faults(self.stripe_faults)
 
     def play(
-        self, orders: Sequence[Order], rate: float, planned: Sequence[Planned] = (), limit: float = math.inf
+        self,
+        orders: Sequence[Order],
+        rate: float,
+        planned: Sequence[Planned] = (),
+        limit: float = math.inf,
+        invoices: Sequence[InvoiceOrder] = (),
     ) -> None:
         """Post orders at a rate (per second), carry the plan out meanwhile, and wait until all is quiet.
 
         Orders come as independent clients send them: their gaps are exponentially distributed. Beyond a limit of orders
         under way both orders and faults are put off.
         """
-        load = self.begin(orders, rate, limit)
+        load = self.begin(orders, rate, limit, invoices)
         if planned:
             self.doing = "faults"
             carry_out(self, planned, self.toll, lambda: load.held)
         self.finish()
 
-    def begin(self, orders: Sequence[Order], rate: float, limit: float = math.inf) -> Load:
-        """Begin to post orders at a rate; `finish` waits for them."""
+    def begin(
+        self,
+        orders: Sequence[Order],
+        rate: float,
+        limit: float = math.inf,
+        invoices: Sequence[InvoiceOrder] = (),
+    ) -> Load:
+        """Begin to post orders at a rate, and invoices beside them over all the time; `finish` waits for them."""
         self.doing = "load"
-        self.orders.extend(orders)
+        self.orders += [*orders, *(each.payment for each in invoices if each.payment is not None)]
+        self.invoices.extend(invoices)
         world = World(self.website, self.system.simulator, PATIENCE[self.length], self.now)
         load = self.load = Load(self.now, limit=limit)
-        at, lives = 0.0, []
+        at = 0.0
+        lives: list[tuple[float, Posted, Life]] = []
         for order in orders:
             at += self.chance.expovariate(rate)
             lives.append((at, order, live(world, order)))
+        lives += [(self.chance.uniform(0, at), each, live_invoices(world, each)) for each in invoices]
         self.posted_until = self.now() + at
         load.start(lives)
         return load

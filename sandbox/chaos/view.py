@@ -42,6 +42,7 @@ class Board:
         return {
             "rate": f"{self._rate(accepted):.1f}/s",
             "accepted": accepted,
+            "invoices": sum(len(order.wanted) for order in list(stage.invoices) if order.accepted),
             "unknown": sum(order.unknown for order in orders),
             "in flight": stage.load.in_flight if stage.load is not None else 0,
             "done": sum(order.ended_at is not None for order in orders),

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sandbox.api_client import Answer, ApiClient
 from sandbox.chaos.availability import Asked
-from sandbox.chaos.orders import ACCEPTED, Order
+from sandbox.chaos.invoice_orders import Invoice, InvoiceOrder
+from sandbox.chaos.orders import ACCEPTED, Order, Posted
 
 TIMEOUT_SECONDS: Final = 5.0  # a website gives up then; the API promises 2 s
 OK: Final = 200
@@ -61,6 +62,34 @@ class Website:
             order.operation_id = answer.body["job"]["id"]
         return result
 
+    def post_invoices(self, order: InvoiceOrder) -> str:
+        """Post an invoice, or a batch of them, and return what came of it as `post` does."""
+        order.posted_at = order.posted_at or self.clock()
+        bodies = [each.body for each in order.invoices]
+        if order.batch:
+            answer = self._ask(lambda: self.api.post_invoice_batch(bodies, order.reference))
+        else:
+            answer = self._ask(lambda: self.api.post_invoice(bodies[0], order.reference))
+        result = self._name(order, answer)
+        order.answers[result] += 1
+        if answer is not None and result == ACCEPTED:
+            order.accepted_at = order.accepted_at or self.clock()
+            order.job_ids.add(answer.body["job"]["id"])
+            order.note(_invoice_ids(answer.body))
+        return result
+
+    def operate_invoice(self, order: InvoiceOrder, invoice: Invoice, verb: str) -> str:
+        """Ask for an operation on an invoice, and return what came of it as `post` does."""
+        answer = self._ask(lambda: self.api.operate_invoice(invoice.invoice_id, verb, f"{verb} {invoice.reference}"))
+        result = self._name(order, answer)
+        if answer is not None and result == ACCEPTED:
+            invoice.operation_id = answer.body["job"]["id"]
+        return result
+
+    def invoice(self, invoice_id: str) -> Mapping[str, Any] | None:
+        """Read an invoice; None if there was no answer, or it is not known just now."""
+        return self._read(lambda: self.api.invoice(invoice_id))
+
     def payment(self, payment_id: str) -> Mapping[str, Any] | None:
         """Read a payment; None if there was no answer, or it is not known just now."""
         return self._read(lambda: self.api.payment(payment_id))
@@ -86,7 +115,7 @@ class Website:
         self.asked.append(Asked(started, self.clock(), good))
         return answer
 
-    def _name(self, order: Order, answer: Answer | None) -> str:
+    def _name(self, order: Posted, answer: Answer | None) -> str:
         if answer is None:
             return "no_answer"
         if answer.status in TAKEN:
@@ -96,3 +125,8 @@ class Website:
             return code
         self.unexpected.append(f"{order.reference} was answered {answer.status} {code}")
         return "server_error" if answer.status >= SERVER_ERROR else f"refused: {code}"
+
+
+def _invoice_ids(body: Mapping[str, Any]) -> list[str | None]:
+    """Return the ids of what was asked for, line by line; None for a line that was refused."""
+    return [line["invoice"] for line in body["batch"]["lines"]] if "batch" in body else [body["invoice"]["id"]]

@@ -17,8 +17,10 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from sandbox.demo.batch import invoice_a_batch
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import Books, compare, read_payments, unfinished_jobs
+from sandbox.demo.disputes import win_and_lose
 from sandbox.demo.explained import explained
 from sandbox.demo.fates import FATES, LATE_REFUNDED, SETTLE_SECONDS, SMOOTH, DemoError, Fate, Progress, Stage
 from sandbox.demo.gap import SETTINGS as GAP_SETTINGS
@@ -110,6 +112,8 @@ def _play(console: Console, folder: Path, seed: int) -> dict[str, Any]:
         books = compare(system.simulator.ledger(), payments, posted, views)
         _close(console, system, all_progress, books)
         report = _report(system, all_progress, books, seed)
+        report = invoice_a_batch(console, system, report)
+        report = win_and_lose(console, system, report)
         return heal_and_reconcile(console, system, report)
 
 

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -12,16 +10,16 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from sandbox.demo.acts import play_act
 from sandbox.demo.bookings import make_booking
 from sandbox.demo.books import unfinished_jobs
+from sandbox.demo.command_line import run_tollgate
 from sandbox.demo.fates import GOOD_CARD, DemoError, Progress, Stage
-from sandbox.shopper import ShopperError
 from sandbox.system import System
 
 SETTINGS: Final = {"TOLLGATE_HEAL_SECONDS": "3"}  # in production minutes; nobody wants to watch those
 LOST_SECONDS: Final = 3600
 ALTERED_PENCE: Final = 3  # by which Stripe's fee of the payment is altered
-COMMAND_SECONDS: Final = 60
 QUIET_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
 REPORT: Final = Path("build") / "reconciliation"
@@ -29,13 +27,7 @@ REPORT: Final = Path("build") / "reconciliation"
 
 def heal_and_reconcile(console: Console, system: System, report: dict[str, Any]) -> dict[str, Any]:
     """Play the last act, and add to the report what came of it and what went wrong."""
-    try:
-        facts = _play(console, system, str(report["seed"]))
-        wrong = []
-    except (DemoError, ShopperError, OSError, subprocess.SubprocessError) as error:
-        facts, wrong = {}, [f"healing and reconciliation: {error}"]
-        console.print(f"[red]{wrong[0]}[/red]")
-    return {**report, **facts, "wrong": [*report["wrong"], *wrong], "agreed": report["agreed"] and not wrong}
+    return play_act(console, report, "healing and reconciliation", lambda: _play(console, system, str(report["seed"])))
 
 
 def _play(console: Console, system: System, run: str) -> dict[str, Any]:
@@ -95,17 +87,7 @@ def _alter_fee(system: System, progress: Progress) -> str:
 
 def _reconciled(system: System) -> Mapping[str, Any]:
     """Return what `tollgate reconcile` prints; it ends with 1 if it finds something."""
-    ran = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("tollgate")), "reconcile", "--since", "1d"),
-            *("--report", str(REPORT), "--json"),
-        ],
-        env=dict(system.environments["worker"]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_SECONDS,
-    )
+    ran = run_tollgate(system, "reconcile", "--since", "1d", "--report", str(REPORT), "--json")
     if ran.returncode not in {0, 1} or not ran.stdout:
         raise DemoError(f"tollgate reconcile failed: {ran.stderr.strip()}")
     found: Mapping[str, Any] = json.loads(ran.stdout)

@@ -19,8 +19,9 @@ from models.database import IDLE_IN_TRANSACTION_SECONDS
 from tasks.contracts.repairs import BROUGHT_BACK, WAITING_SECONDS, Repair
 from tasks.contracts.steps import Step
 from tests.builders.actors import Actor
+from tests.chaos.case import Case, Scene
 from tests.chaos.oracle import doubled
-from tests.chaos.scenes import SCENES, Case, Scene
+from tests.chaos.scenes import SCENES
 from tests.chaos.stage import Stage
 
 pytestmark = pytest.mark.servers

@@ -21,8 +21,9 @@ from urllib3 import HTTPConnectionPool
 
 from tasks import intake, upkeep
 from tasks.contracts.steps import Step
+from tests.chaos.case import Scene
 from tests.chaos.roles import ROLES
-from tests.chaos.scenes import SCENES, Scene
+from tests.chaos.scenes import SCENES
 from tests.chaos.stage import Stage
 from workers.gateways.transport import Transport
 

@@ -77,10 +77,11 @@ def test_a_movement_becomes_available_after_days(simulator: Simulator) -> None:
 def test_the_source_of_a_movement_is_expanded_whatever_it_is(simulator: Simulator) -> None:
     intent = paid(simulator)
     simulator.client.v1.refunds.create({"payment_intent": intent.id})
-    paid(simulator)
+    second = paid(simulator)
     simulator.control("POST", "payouts", {"currency": "gbp"})
+    simulator.control("POST", "disputes", {"charge": second.latest_charge})
     sources = [each.source for each in movements(simulator, expand=["data.source"])]
-    assert [each.object for each in sources] == ["payout", "charge", "refund", "charge"]
+    assert [each.object for each in sources] == ["dispute", "payout", "charge", "refund", "charge"]
 
 
 def test_a_planted_charge_is_there_and_no_event_tells_of_it(simulator: Simulator) -> None:

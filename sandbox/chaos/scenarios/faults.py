@@ -3,6 +3,7 @@
 from typing import Final
 
 from sandbox.chaos.fault_kinds import every_kind
+from sandbox.chaos.invoice_orders import make_invoice_orders
 from sandbox.chaos.orders import MIXED, make_orders
 from sandbox.chaos.plan import plan
 from sandbox.chaos.scenarios.scenario import Own, Scenario
@@ -26,8 +27,9 @@ def play(stage: Stage) -> Own:
     span = SPAN * rounds
     kinds = every_kind()
     orders = make_orders(int(RATE * span), f"F{stage.seed}", stage.chance, MIXED, impatient=True)
+    invoices = make_invoice_orders(len(orders), f"FI{stage.seed}", stage.chance, impatient=True)
     planned = plan(kinds * rounds, stage.chance, span)
-    stage.play(orders, RATE, planned)
+    stage.play(orders, RATE, planned, invoices=invoices)
     never = [kind.name for kind in kinds if not stage.toll.fired[kind.name]]
     own.demand(not never, f"never fired: {', '.join(never)}")
     accepted = sum(order.accepted for order in orders)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sandbox.chaos.fault_kinds import KILLED, kill
+from sandbox.chaos.invoice_orders import make_invoice_orders
 from sandbox.chaos.orders import MIXED, make_orders
 from sandbox.chaos.plan import plan
 from sandbox.chaos.scenarios.faults import STRIPE_TAKES_TIME
@@ -22,7 +23,8 @@ def play(stage: Stage) -> Own:
     stage.spoil_calls(STRIPE_TAKES_TIME)
     kinds = [kill(KILLED[number % len(KILLED)]) for number in range(kills)]
     orders = make_orders(count, f"K{stage.seed}", stage.chance, MIXED, impatient=True)
-    stage.play(orders, rate, plan(kinds, stage.chance, count / rate), UNDER_WAY)
+    invoices = make_invoice_orders(count, f"KI{stage.seed}", stage.chance, impatient=True)
+    stage.play(orders, rate, plan(kinds, stage.chance, count / rate), UNDER_WAY, invoices)
     done = sum(stage.toll.fired.values())
     own.figures |= {"kills": done, "payments": count}
     own.demand(done >= kills, f"{done} SIGKILLs instead of {kills}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sandbox.chaos.fault_kinds import FaultKind, kill_redis, stop_postgres
+from sandbox.chaos.invoice_orders import make_invoice_orders
 from sandbox.chaos.orders import MIXED, make_orders
 from sandbox.chaos.plan import in_turn
 from sandbox.chaos.scenarios.scenario import Own, Scenario
@@ -24,7 +25,8 @@ def _play(stage: Stage, prefix: str, make: Callable[[float, float, str], FaultKi
     planned = in_turn(kinds, stage.chance, GAP)
     span = planned[-1].at + planned[-1].seconds + GAP
     orders = make_orders(int(span * RATE), f"{prefix}{stage.seed}", stage.chance, MIXED, impatient=True)
-    stage.play(orders, RATE, planned)
+    invoices = make_invoice_orders(len(orders), f"{prefix}I{stage.seed}", stage.chance, impatient=True)
+    stage.play(orders, RATE, planned, invoices=invoices)
     fired = stage.toll.fired
     own.figures |= {"stopped_hard": fired[f"{what} hard"], "away": fired[f"{what} away"], "away_seconds": seconds}
     own.demand(fired[f"{what} hard"] >= hard, f"{what} stopped hard {fired[f'{what} hard']} times instead of {hard}")

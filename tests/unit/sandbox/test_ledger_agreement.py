@@ -6,8 +6,9 @@ from typing import Any
 
 from sandbox.ledger_agreement import Movement, disagreements
 
-CHARGE = {"id": "ch_1", "operation": "pay_1/create/1"}
-FOREIGN = {"id": "ch_2", "operation": None}
+CHARGE = {"id": "ch_1", "operation": "pay_1/create/1", "invoice": None}
+FOREIGN = {"id": "ch_2", "operation": None, "invoice": "in_2"}
+OF_INVOICE = {"id": "ch_3", "operation": None, "invoice": "in_1"}
 POSTED: dict[Movement, int] = {
     ("capture", "ch_1", "gbp"): 4950,
     ("fee", "txn_1", "gbp"): 94,
@@ -29,7 +30,8 @@ def balance(name: str, source: str, category: str, amount: int, fee: int = 0) ->
 
 def facts(*more: dict[str, Any]) -> dict[str, Any]:
     return {
-        "charges": [CHARGE, FOREIGN],
+        "charges": [CHARGE, FOREIGN, OF_INVOICE],
+        "invoices": [{"id": "in_1", "operation": "inv_1/draft/1"}, {"id": "in_2", "operation": None}],
         "refunds": [{"id": "re_1", "charge": "ch_1"}],
         "disputes": [],
         "payouts": [{"id": "po_1"}],
@@ -45,6 +47,13 @@ def facts(*more: dict[str, Any]) -> dict[str, Any]:
 
 def test_books_that_say_the_same_agree() -> None:
     assert list(disagreements(facts(), POSTED)) == []
+
+
+def test_what_an_invoice_of_ours_was_paid_with_is_ours() -> None:
+    paid = facts(balance("txn_6", "ch_3", "charge", 800))
+    [told] = disagreements(paid, POSTED)
+    assert told == "ledger: capture ch_3 is 800 gbp at Stripe, nothing here"
+    assert list(disagreements(paid, {**POSTED, ("capture", "ch_3", "gbp"): 800})) == []
 
 
 def test_what_is_not_posted_is_named() -> None:

@@ -32,6 +32,7 @@ def intent(order: Order, **changes: Any) -> dict[str, Any]:
         "status": "succeeded",
         "metadata": {"booking_reference": order.reference},
         "operation": f"pay_{order.number}/create/1",
+        "invoice": None,
         **changes,
     }
 
@@ -141,6 +142,28 @@ def test_an_intent_without_any_reference_is_an_orphan(orders: list[Order]) -> No
     ledger = ledger_of(orders)
     ledger["payment_intents"].append(intent(orders[0], id="pi_x", metadata={}))
     assert counts(judge(orders, ledger, views_of(orders))) == {"orphans": 1}
+
+
+def test_what_stripe_made_to_pay_an_invoice_by_is_no_orphan(orders: list[Order]) -> None:
+    ledger = ledger_of(orders)
+    own = intent(orders[0], id="pi_i", metadata={}, operation=None, invoice="in_1")
+    ledger["payment_intents"].append(own)
+    ledger["charges"].append(charge(orders[0], id="ch_i", payment_intent="pi_i", metadata={}))
+    assert counts(judge(orders, ledger, views_of(orders))) == {}
+
+
+def test_a_payment_that_an_invoice_is_for_is_judged_as_any(orders: list[Order]) -> None:
+    ledger = ledger_of(orders)
+    ledger["payment_intents"][0]["invoice"] = "in_1"
+    assert counts(judge(orders, ledger, views_of(orders))) == {}
+    ledger["payment_intents"][0]["amount"] += 1
+    assert counts(judge(orders, ledger, views_of(orders))) == {"orphans": 1}
+
+
+def test_whoever_was_invoiced_is_no_orphan(orders: list[Order]) -> None:
+    ledger = ledger_of(orders)
+    ledger["customers"].append({"id": "cus_x", "email": "x@example.org", "operation": None})
+    assert judge(orders, ledger, views_of(orders), {"x@example.org"}).clean
 
 
 def test_an_intent_over_another_amount_is_an_orphan(orders: list[Order]) -> None:
