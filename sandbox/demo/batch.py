@@ -21,6 +21,7 @@ NO_TAX: Final = "gb_vat_of_old"
 CARD: Final = "4242 4242 4242 4242"
 VAT_PER_CENT: Final = 20
 DONE: Final = "sent"
+REFUSED: Final = "refused"
 UNAVAILABLE: Final = 503
 
 
@@ -113,7 +114,7 @@ def differences(
 
 
 def _follow(console: Console, system: System, batch_id: str, began: float) -> Mapping[str, Any]:
-    """Read the batch, and show how far it is, until none of its invoices is on its way."""
+    """Read the batch, and show how far it is, until all of its invoices are mailed or refused."""
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
             answer = system.api.batch(batch_id)
@@ -122,12 +123,13 @@ def _follow(console: Console, system: System, batch_id: str, began: float) -> Ma
                 batch: Mapping[str, Any] = answer.body
                 counts = ", ".join(f"{count} {status}" for status, count in batch["statuses"].items())
                 live.update(Text(f"  {seconds:3.0f} s: {counts}"), refresh=True)
-                if batch["finished"]:
+                # One that has its number reads `open` until it is mailed, and is not on its way any more.
+                if batch["finished"] and batch["statuses"].keys() <= {DONE, REFUSED}:
                     return batch
             elif answer.status != UNAVAILABLE:  # not all of its invoices are shown yet
                 raise DemoError(f"reading it was answered {answer.status}: {answer.body.get('detail')}")
             if seconds > SETTLE_SECONDS:
-                raise DemoError(f"after {seconds:.0f} s it is not finished: {answer.body}")
+                raise DemoError(f"after {seconds:.0f} s it is not finished: {answer.body.get('statuses', answer.body)}")
             time.sleep(POLL_SECONDS)
 
 
