@@ -23,7 +23,6 @@ from workers.gateways.snapshots import Answer
 from workers.gateways.stripe_disputes import StripeDisputes
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
-from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
@@ -217,12 +216,11 @@ def _refused(
     error: StripeInvalidError | None = None,
 ) -> Outcome:
     runtime, job = attempt.runtime, attempt.job
-    return Outcome(
-        "refused",
+    return refused(
+        refusal,
         lambda session: _apply(session, runtime, job, asked, heard),
-        problem=refusal.problem,
-        error=None if error is None else describe(error),
         request_id=heard.answer.request_id,
+        error=error,
     )
 
 

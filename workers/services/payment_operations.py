@@ -20,7 +20,6 @@ from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
-from workers.jobs.failure import describe
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
@@ -228,13 +227,7 @@ def _refused(
     def record(session: Session) -> None:
         _apply(session, runtime, job, change, heard)
 
-    return Outcome(
-        "refused",
-        record,
-        problem=refusal.problem,
-        error=None if error is None else describe(error),
-        request_id=heard.answer.request_id,
-    )
+    return refused(refusal, record, request_id=heard.answer.request_id, error=error)
 
 
 def _apply(session: Session, runtime: Runtime, job: JobRow, change: Change, heard: _Heard) -> Payment:

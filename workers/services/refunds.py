@@ -21,7 +21,6 @@ from workers.gateways.snapshots import Answer, RefundSnapshot
 from workers.gateways.stripe import RefundReason, idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
-from workers.jobs.failure import describe
 from workers.jobs.outcome import FINAL_STATES, Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
@@ -236,12 +235,11 @@ def _refused_by_stripe(attempt: Attempt, request: CreateRefund, error: StripeInv
     runtime, job = attempt.runtime, attempt.job
     stripes = Refusal("stripe_refused", f"Stripe refused the refund: {error.code or 'no code given'}")
     refusal = _REFUSALS.get(error.code or "", stripes)
-    return Outcome(
-        "refused",
+    return refused(
+        refusal,
         lambda session: _doubt(session, runtime, job, request.payment_id),
-        problem=refusal.problem,
-        error=describe(error),
         request_id=error.request_id,
+        error=error,
     )
 
 
