@@ -8,6 +8,7 @@ from typing import Final
 
 from sandbox.chaos.invoice_orders import DRAFTS, Invoice, InvoiceFate, InvoiceOrder
 from sandbox.chaos.life import REPEAT_SECONDS, Life, World, live, pauses, post, see_through, until_accepted
+from sandbox.chaos.orders import ACCEPTED
 from sandbox.demo.fates import GOOD_CARD
 from sandbox.simulator_control import SimulatorControlError
 
@@ -29,12 +30,21 @@ def live_invoices(world: World, order: InvoiceOrder) -> Life:
     yield from post(world, order, lambda: world.website.post_invoices(order))
     if not order.accepted:
         return
-    if order.batch:  # its invoices can be read once it has been opened
-        yield from see_through(world, order, "batch", min(order.job_ids))
+    if order.batch_id is not None:
+        yield from _wait_until_begun(world, order.batch_id)
     for invoice in order.wanted:
         if invoice.invoice_ids:
             yield from _live_one(world, order, invoice)
     order.ended_at = world.clock()
+
+
+def _wait_until_begun(world: World, batch_id: str) -> Life:
+    """Read a batch until all of its invoices are more than accepted: from then on each can be read by itself."""
+    for pause in pauses():
+        yield pause
+        view = world.website.batch(batch_id)
+        if view is not None and ACCEPTED not in view["statuses"]:
+            return
 
 
 def _live_one(world: World, order: InvoiceOrder, invoice: Invoice) -> Life:

@@ -91,6 +91,7 @@ class InvoiceOrder(Posted):
 
     invoices: Sequence[Invoice]
     batch: bool = False
+    batch_id: str | None = None
     payment: Order | None = None  # made on the site before, for which the invoice is
 
     @property

@@ -76,6 +76,8 @@ class Website:
             order.accepted_at = order.accepted_at or self.clock()
             order.job_ids.add(answer.body["job"]["id"])
             order.note(_invoice_ids(answer.body))
+            if order.batch:
+                order.batch_id = answer.body["batch"]["id"]
         return result
 
     def operate_invoice(self, order: InvoiceOrder, invoice: Invoice, verb: str) -> str:
@@ -89,6 +91,10 @@ class Website:
     def invoice(self, invoice_id: str) -> Mapping[str, Any] | None:
         """Read an invoice; None if there was no answer, or it is not known just now."""
         return self._read(lambda: self.api.invoice(invoice_id))
+
+    def batch(self, batch_id: str) -> Mapping[str, Any] | None:
+        """Read a batch of invoices; None if there was no answer, or it is not known just now."""
+        return self._read(lambda: self.api.batch(batch_id))
 
     def payment(self, payment_id: str) -> Mapping[str, Any] | None:
         """Read a payment; None if there was no answer, or it is not known just now."""
