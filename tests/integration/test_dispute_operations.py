@@ -235,3 +235,18 @@ def test_a_dispute_that_there_is_not_is_refused_in_the_end(shop: House, found: D
     for _ in range(8):
         shop.decide(job)
     assert refusal(shop, job) == "dispute_unknown"
+
+
+def test_a_decision_waits_for_the_one_before_it_so_that_each_knows_what_has_arrived(
+    shop: House, stripe: Simulator, found: Disputed
+) -> None:
+    stripe.faults({"do": "drop", "match": UPDATES})
+    first = decided(shop, SubmitDispute, found, evidence=EVIDENCE)
+    second = decided(shop, SubmitDispute, found, evidence={"service_date": "2026-03-13"})
+    assert shop.decide(first).state == "checking"
+    stripe.control("DELETE", "faults")
+    assert shop.decide(second).state == "waiting"
+    assert shop.decide(first).state == "done"
+    shop.decide(second)
+    assert refusal(shop, second) == "dispute_answered"
+    assert there(stripe, found).evidence.service_date == EVIDENCE["service_date"]

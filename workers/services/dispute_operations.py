@@ -23,6 +23,7 @@ from workers.gateways.snapshots import Answer
 from workers.gateways.stripe_disputes import StripeDisputes
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
+from workers.jobs.order import wait_for_earlier
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
@@ -101,6 +102,9 @@ DEEDS: Final[dict[type[DisputeOperation], Deed]] = {
 }
 
 
+KINDS: Final = tuple(contract.KIND.name for contract in DEEDS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     """A dispute, and by which call it became known: `response` or `fetch`."""
@@ -167,6 +171,10 @@ def _prepare(attempt: Attempt, asked: DisputeOperation, deed: Deed) -> str | Out
                 return waiting_unless_asked(attempt, "DisputeNotHere", f"{asked.dispute_id} is not here yet")
             return refused(UNKNOWN)
         if not job.may_have_asked:
+            # Only once it is known what became of the decision before can be told whose evidence has arrived.
+            earlier = wait_for_earlier(attempt, session, dispute.id, KINDS, "dispute")
+            if earlier is not None:
+                return earlier
             refusal = deed.refusal(dispute, session.execute(_NOW).scalar_one())
             if refusal is not None:
                 return refused(refusal)

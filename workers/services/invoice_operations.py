@@ -22,6 +22,7 @@ from workers.gateways.operations import operation_name
 from workers.gateways.snapshots import Answer
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
+from workers.jobs.order import wait_for_earlier
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
@@ -36,12 +37,6 @@ KINDS: Final = (CreateInvoice.KIND.name, *(contract.KIND.name for contract in CH
 # The entry of the invoice itself may still stand in the journal: before an attempt of this number, that it is not here
 # proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
 PATIENT_ATTEMPTS: Final = 6
-_EARLIER = text("""
-SELECT id FROM jobs
-WHERE subject_id = :invoice AND kind = ANY(:kinds) AND id <> :id AND (accepted_at, id) < (:accepted_at, :id)
-    AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
-LIMIT 1
-""")
 _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :invoice AND client_id = :client AND kind = :kind")
 _AGO = text("SELECT clock_timestamp() - make_interval(secs => :seconds)")
 
@@ -92,12 +87,9 @@ def _prepare(attempt: Attempt, asked: InvoiceOperation, change: Change) -> str |
             return _not_here(attempt, session, asked)
         if job.may_have_asked and invoice.stripe_id is not None:
             return invoice.stripe_id
-        order = {"invoice": invoice.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
-        earlier = session.execute(_EARLIER, order).scalar()
+        earlier = wait_for_earlier(attempt, session, invoice.id, KINDS, "invoice")
         if earlier is not None:
-            return waiting_unless_asked(
-                attempt, "EarlierOperation", f"{earlier} on the same invoice was accepted before"
-            )
+            return earlier
         refusal = _refusal_here(asked, invoice)
         if refusal is not None:
             return refused(refusal)

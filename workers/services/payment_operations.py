@@ -20,6 +20,7 @@ from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
+from workers.jobs.order import wait_for_earlier
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
@@ -42,12 +43,6 @@ KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment,
 # The entry of the payment itself may still stand in the journal: before an attempt of this number, that it is not here
 # proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
 PATIENT_ATTEMPTS = 6
-_EARLIER = text("""
-SELECT id FROM jobs
-WHERE subject_id = :payment AND client_id = :client AND kind = ANY(:kinds) AND id <> :id
-    AND (accepted_at, id) < (:accepted_at, :id) AND state NOT IN ('done', 'refused', 'dead', 'cancelled')
-LIMIT 1
-""")
 _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :payment AND client_id = :client AND kind = :kind")
 
 
@@ -110,12 +105,9 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
             return _unchanged(refusal)
         if payment.stripe_id is None:
             return waiting_unless_asked(attempt, "PaymentNotMade", "the payment is still being made")
-        order = {"payment": payment.id, "kinds": list(KINDS), "id": job.id, "accepted_at": job.accepted_at}
-        earlier = session.execute(_EARLIER, {**order, "client": job.client_id}).scalar()
+        earlier = wait_for_earlier(attempt, session, payment.id, KINDS, "payment")
         if earlier is not None:
-            return waiting_unless_asked(
-                attempt, "EarlierOperation", f"{earlier} on the same payment was accepted before"
-            )
+            return earlier
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
         return Target(payment.stripe_id, payment.booking_reference)
 
