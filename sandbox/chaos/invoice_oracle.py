@@ -44,6 +44,7 @@ def judge_invoices(
             at_stripe = made.pop(invoice.reference, [])
             _judge_doubles(verdict, order, invoice, at_stripe)
             _judge_explained(verdict, order, invoice, at_stripe)
+            _judge_totals(verdict, order, invoice, at_stripe)
             if order.accepted and invoice.acceptable:
                 verdict.invoices += 1
                 view = views.get(invoice.reference, LastView(None, None))
@@ -75,6 +76,16 @@ def _judge_explained(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, at
         _orphan(verdict, at_stripe, f"{invoice.reference}, which was told {dict(order.answers)}")
 
 
+def _judge_totals(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, at_stripe: Sequence[Fact]) -> None:
+    """Also what may have run without its client's knowing has the total that was asked for."""
+    if not invoice.acceptable or not (order.accepted or order.unknown):
+        return
+    for fact in at_stripe:
+        if (fact["total"], fact["currency"]) != (invoice.total, invoice.body["currency"]):
+            verdict.wrong_amounts += 1
+            verdict.findings.append(f"wrong total: {invoice.reference} is over {fact['total']} and not {invoice.total}")
+
+
 def _orphan(verdict: Verdict, at_stripe: Sequence[Fact], why: str) -> None:
     verdict.orphans += len(at_stripe)
     verdict.findings += [f"orphan: invoice {fact['id']} over {fact['total']} for {why}" for fact in at_stripe]
@@ -102,26 +113,34 @@ def _judge_kept(
         verdict.findings.append(f"lost: {name} was accepted and is no invoice at Stripe; it reads {view.status}")
         return
     [fact, *_] = at_stripe
-    if (fact["total"], fact["currency"]) != (invoice.total, invoice.body["currency"]):
-        verdict.wrong_amounts += 1
-        verdict.findings.append(f"wrong total: {name} is over {fact['total']} and not {invoice.total}")
+    operation = str(fact["operation"]).partition("/")[0]
+    if operation not in invoice.invoice_ids:
+        verdict.orphans += 1
+        verdict.findings.append(f"orphan: {fact['id']} was made by {operation}, and {name} is {invoice.invoice_id}")
     if fact["status"] != AT_STRIPE.get(invoice.end, invoice.end) or view.status != invoice.end:
         verdict.lost += 1
         verdict.findings.append(
             f"lost: {name} is {fact['status']} at Stripe and reads {view.status}, but must become {invoice.end}"
         )
+    if (fact["number"] is None) != (invoice.end == "draft"):
+        verdict.number_gaps += 1
+        verdict.findings.append(f"number: {name} must become {invoice.end}, and its number is {fact['number']}")
     if invoice.end == "paid":
         _judge_paid(verdict, order, invoice, fact, charges)
+    elif taken := _taken(fact, charges):
+        verdict.wrong_amounts += 1
+        verdict.findings.append(
+            f"wrong amount: {name} must become {invoice.end}, and {sorted(taken)} took money for it"
+        )
 
 
 def _judge_paid(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, fact: Fact, charges: Iterable[Fact]) -> None:
     """The whole total was paid, once: on the invoice's page, or before on the site."""
-    if order.payment is None:
-        of_it = {each["id"] for each in charges if each["invoice"] == fact["id"] and each["status"] == "succeeded"}
-        if len(of_it) > 1:
-            verdict.double_charges += 1
-            verdict.findings.append(f"double: {invoice.reference} was paid by {len(of_it)} charges")
-    else:
+    of_it = _taken(fact, charges)
+    if len(of_it) > 1:
+        verdict.double_charges += 1
+        verdict.findings.append(f"double: {invoice.reference} was paid by {len(of_it)} charges")
+    if order.payment is not None:
         intent = (order.payment.secret or "").partition("_secret_")[0]
         of_it = {each["charge"] for each in fact["payments"] if each["payment_intent"] == intent}
     settled = {each["charge"] for each in fact["payments"] if each["status"] == "paid"}
@@ -131,6 +150,11 @@ def _judge_paid(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, fact: F
             f"wrong amount: {invoice.reference} is paid with {fact['amount_paid']} of {invoice.total}, "
             f"by {sorted(map(str, settled))}"
         )
+
+
+def _taken(fact: Fact, charges: Iterable[Fact]) -> set[str]:
+    """Return the charges that took money for an invoice."""
+    return {each["id"] for each in charges if each["invoice"] == fact["id"] and each["status"] == "succeeded"}
 
 
 def _judge_numbers(verdict: Verdict, invoices: Iterable[Fact]) -> None:

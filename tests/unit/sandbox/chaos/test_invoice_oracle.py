@@ -69,7 +69,7 @@ def ledger_of(orders: list[InvoiceOrder]) -> dict[str, Any]:
         "invoices": [fact(each) for order in orders for each in order.invoices if each.acceptable],
         "charges": [
             {"id": "ch_1", "invoice": "in_1", "status": "succeeded"},
-            {"id": "ch_site", "invoice": None, "status": "succeeded"},
+            {"id": "ch_site", "invoice": "in_4", "status": "succeeded"},
         ],
     }
 
@@ -207,6 +207,40 @@ def test_a_number_that_is_there_twice_is_a_gap_as_well(orders: list[InvoiceOrder
     ledger = ledger_of(orders)
     ledger["invoices"][0]["number"] = "P1-0001"
     assert judged(orders, ledger) == {"number_gaps": 1}
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, None), (3, "P3-0001")])
+def test_a_number_where_none_belongs_or_none_where_one_does_is_found(
+    orders: list[InvoiceOrder], number: int, told: str | None
+) -> None:
+    ledger = ledger_of(orders)
+    ledger["invoices"][number]["number"] = told
+    assert judged(orders, ledger) == {"number_gaps": 1}
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, "wrong_amounts"), (2, "wrong_amounts"), (4, "double_charges")])
+def test_money_taken_for_an_invoice_that_nobody_paid_on_its_page_is_found(
+    orders: list[InvoiceOrder], number: int, found: str
+) -> None:
+    ledger = ledger_of(orders)
+    ledger["charges"].append({"id": "ch_more", "invoice": f"in_{number}", "status": "succeeded"})
+    assert judged(orders, ledger) == {found: 1}
+
+
+@pytest.mark.parametrize("operation", [None, "inv_other/draft/1"])
+def test_an_invoice_that_another_one_here_has_made_is_an_orphan(
+    orders: list[InvoiceOrder], operation: str | None
+) -> None:
+    ledger = ledger_of(orders)
+    ledger["invoices"][0]["operation"] = operation
+    assert judged(orders, ledger) == {"orphans": 1}
+
+
+def test_another_total_is_found_also_where_the_client_does_not_know_that_it_ran(orders: list[InvoiceOrder]) -> None:
+    unanswered(orders[0], "no_answer")
+    ledger = ledger_of(orders)
+    ledger["invoices"][0]["total"] += 1
+    assert judged(orders, ledger) == {"wrong_amounts": 1}
 
 
 def unanswered(order: InvoiceOrder, answer: str) -> None:
