@@ -64,8 +64,8 @@ def invoice_batches(door: Door) -> Blueprint:
         client = door.api_keys.authenticate(request)
         batch, _ = find(door, client, BatchView, batch_id)
         wanted = ShowViews(batch.id)
-        invoices = found(door, client, wanted, lambda: _invoices(door, client, batch))
-        return json_answer(representations.batch(batch, invoices))
+        invoices, on_the_way = found(door, client, wanted, lambda: _progress(door, client, batch))
+        return json_answer(representations.batch(batch, invoices, on_the_way))
 
     return routes
 
@@ -172,17 +172,18 @@ def _first(door: Door, command: Command, contract: CreateInvoiceBatch) -> BatchV
     )
 
 
-def _invoices(door: Door, client: ApiKeyRecord, batch: BatchView) -> Mapping[str, InvoiceView]:
-    """Return the batch's invoices by their ids, as many as there are views of.
+def _progress(door: Door, client: ApiKeyRecord, batch: BatchView) -> tuple[Mapping[str, InvoiceView], frozenset[str]]:
+    """Return the batch's invoices by their ids, as many as there are views of, and the ids of those on their way.
 
-    An invoice has no view before its job has first been tried, which the job's own view tells.
+    An invoice has no view before its job has first been tried, and may be open before it is mailed: its job's own view
+    tells that.
 
     Raises:
         MissingError: if one that may have been made is not shown.
     """
     shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
-    unseen = [job for invoice, job in batch.jobs.items() if invoice not in shown]
-    jobs = glimpse_several(door, JobView, unseen, client.client_id)
-    if any(name not in jobs or jobs[name].state in FINAL_JOB_STATES for name in unseen):
+    jobs = glimpse_several(door, JobView, list(batch.jobs.values()), client.client_id)
+    over = {name for name, job in jobs.items() if job.state in FINAL_JOB_STATES}
+    if any(job not in jobs or job in over for invoice, job in batch.jobs.items() if invoice not in shown):
         raise MissingError
-    return shown
+    return shown, frozenset(invoice for invoice, job in batch.jobs.items() if job in jobs and job not in over)

@@ -4,7 +4,7 @@ They are described by the schemas of `ingress.schemas`.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -129,12 +129,15 @@ def invoice(view: InvoiceView) -> dict[str, Any]:
     }
 
 
-def batch(view: BatchView, invoices: Mapping[str, InvoiceView] = NOTHING) -> dict[str, Any]:
+def batch(
+    view: BatchView, invoices: Mapping[str, InvoiceView] = NOTHING, on_the_way: Collection[str] = ()
+) -> dict[str, Any]:
     """Write a batch; the fields of `BatchSchema`.
 
     Args:
         view: the batch.
         invoices: its invoices as they are now, by their ids; one that is not there was accepted, and no more is known.
+        on_the_way: those whose jobs are not over, whatever they are by now.
     """
     lines = [_batch_line(entry, invoices) for entry in view.entries]
     counts = Counter(line["status"] for line in lines)
@@ -144,7 +147,7 @@ def batch(view: BatchView, invoices: Mapping[str, InvoiceView] = NOTHING) -> dic
         "invoices": len(lines),
         "accepted": sum(line["invoice"] is not None for line in lines),
         "refused": sum(line["invoice"] is None for line in lines),
-        "finished": not counts.keys() & UNFINISHED,
+        "finished": not counts.keys() & UNFINISHED and not on_the_way,
         "statuses": dict(sorted(counts.items())),
         "lines": lines,
         "created_at": view.created_at,

@@ -11,6 +11,7 @@ from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.shows import ShowViews
 from tests.builders.house import House
 from tests.builders.ingress import Site
+from tests.builders.simulator import Simulator
 from workers.jobs.run import Service, run_job
 from workers.projections.missing import show_missing
 from workers.services import invoice_batches
@@ -49,7 +50,7 @@ def statuses(site: Site, batch: str) -> dict[str, int]:
     answer = site.get(f"/v1/batches/{batch}")
     assert answer.status_code == 200, answer.json
     found: dict[str, int] = answer.json["statuses"]
-    assert answer.json["finished"] is ("accepted" not in found)
+    assert answer.json["finished"] is (set(found) == {"sent"})
     return found
 
 
@@ -68,6 +69,20 @@ def test_an_invoice_that_is_made_is_shown_beside_one_that_waits(shop: House, sit
     first, second = (row["id"] for row in shop.jobs("invoices.create"))
     assert shop.make_invoice(first).state == "done"
     assert statuses(site, batch) == {"accepted": 1, "sent": 1}
+    assert shop.make_invoice(second).state == "done"
+    assert statuses(site, batch) == {"sent": 2}
+
+
+def test_a_batch_is_not_finished_while_an_invoice_of_it_waits_to_be_mailed(
+    shop: House, site: Site, stripe: Simulator, batch: str
+) -> None:
+    show(shop, batch)
+    first, second = (row["id"] for row in shop.jobs("invoices.create"))
+    assert shop.make_invoice(first).state == "done"
+    stripe.faults({"do": "refuse", "match": {"method": "POST", "path": "/send$"}})
+    assert shop.make_invoice(second).state in {"waiting", "checking"}
+    assert statuses(site, batch) == {"open": 1, "sent": 1}
+    stripe.control("DELETE", "faults")
     assert shop.make_invoice(second).state == "done"
     assert statuses(site, batch) == {"sent": 2}
 
