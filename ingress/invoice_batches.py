@@ -179,11 +179,11 @@ def _progress(door: Door, client: ApiKeyRecord, batch: BatchView) -> tuple[Mappi
     tells that.
 
     Raises:
-        MissingError: if one that may have been made is not shown.
+        MissingError: if one that may have been made is not shown, or it can't be told how far its job is.
     """
     shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
     jobs = glimpse_several(door, JobView, list(batch.jobs.values()), client.client_id)
     over = {name for name, job in jobs.items() if job.state in FINAL_JOB_STATES}
-    if any(job not in jobs or job in over for invoice, job in batch.jobs.items() if invoice not in shown):
+    if any(job not in jobs or (job in over and invoice not in shown) for invoice, job in batch.jobs.items()):
         raise MissingError
-    return shown, frozenset(invoice for invoice, job in batch.jobs.items() if job in jobs and job not in over)
+    return shown, frozenset(invoice for invoice, job in batch.jobs.items() if job not in over)

@@ -141,8 +141,8 @@ class State:
     make: Callable[[Site, Booking], dict[str, Any]]
 
 
-# In the proportions of a training company's good week, with enough of each to look at. `disputed` and `in_review` have
-# no door yet: the simulator knows no disputes and there are no fraud rules.
+# In the proportions of a training company's good week, with enough of each to look at. `disputed` is
+# a bank's doing, which nobody plays here, and `in_review` has no door yet: there are no fraud rules.
 STATES = (
     State("paid", 100, _paid),
     State("requires_confirmation", 20, _requires_confirmation),

@@ -21,7 +21,6 @@ NO_TAX: Final = "gb_vat_of_old"
 CARD: Final = "4242 4242 4242 4242"
 VAT_PER_CENT: Final = 20
 DONE: Final = "sent"
-REFUSED: Final = "refused"
 UNAVAILABLE: Final = 503
 
 
@@ -123,8 +122,7 @@ def _follow(console: Console, system: System, batch_id: str, began: float) -> Ma
                 batch: Mapping[str, Any] = answer.body
                 counts = ", ".join(f"{count} {status}" for status, count in batch["statuses"].items())
                 live.update(Text(f"  {seconds:3.0f} s: {counts}"), refresh=True)
-                # One that has its number reads `open` until it is mailed, and is not on its way any more.
-                if batch["finished"] and batch["statuses"].keys() <= {DONE, REFUSED}:
+                if batch["finished"]:
                     return batch
             elif answer.status != UNAVAILABLE:  # not all of its invoices are shown yet
                 raise DemoError(f"reading it was answered {answer.status}: {answer.body.get('detail')}")

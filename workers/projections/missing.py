@@ -78,11 +78,9 @@ def _find(session: Session, runtime: Runtime, wanted: Sequence[tuple[str, ShowVi
     hidden = set(session.scalars(_HIDDEN, {"ids": asked}))
     entries = [name for each in listed for name in each.entries]
     _read(session, runtime, found, [name for name in (*asked, *entries) if name not in hidden])
-    # Whoever follows a batch wants to see how far its invoices are; before one is begun, its job tells.
+    # Whoever follows a batch wants to see how far its invoices are, and whether their jobs are over.
     batches = [view.view for views in found.things.values() for view in views if isinstance(view.view, BatchView)]
-    _read(session, runtime, found, [name for batch in batches for name in batch.invoices])
-    begun = {view.id for views in found.things.values() for view in views}
-    _read(session, runtime, found, [job for batch in batches for name, job in batch.jobs.items() if name not in begun])
+    _read(session, runtime, found, [name for batch in batches for name in (*batch.invoices, *batch.jobs.values())])
     found.lists = [view for each in listed for view in _list(runtime, each, found.epoch)]
     there = {view.id for views in found.things.values() for view in views}
     found.absent = _absent(session, runtime, (name for name in asked if name not in there), found.epoch)
