@@ -17,7 +17,6 @@ from tests.chaos.oracle import unsettled
 from tests.chaos.stage import Posted, Stage
 
 GOOD_CARD = "4242424242424242"
-SOON = 5.0  # seconds, by when a doubt of a few seconds' age is looked at again
 
 
 def _nothing() -> None:
@@ -70,7 +69,12 @@ def paid_at_stripe(stage: Stage) -> tuple[Posted, list[bytes]]:
     secret = stage.house.payment_view(posted.payment_id).client_secret
     assert secret is not None
     assert shopper.pay(stage.stripe.url, PUBLISHABLE_KEY, secret, GOOD_CARD).status == "succeeded"
+    return posted, events_of(stage, posted)
+
+
+def events_of(stage: Stage, posted: Posted) -> list[bytes]:
+    """Return the events that Stripe has of a payment."""
     intent = stage.house.payment(posted.payment_id)["stripe_id"]
     listed = stage.stripe.client.v1.events.list({"limit": 20}).data
     heard = [json.dumps(each.to_dict(), default=str).encode() for each in listed]
-    return posted, [each for each in heard if intent.encode() in each]
+    return [each for each in heard if intent.encode() in each]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any
 
 from tasks.contracts.disputes import AcceptDispute, DisputeOperation, SubmitDispute
 from tasks.contracts.steps import Step
-from tests.chaos.case import SOON, Case, Scene, paid_at_stripe, worker_case
+from tests.chaos.case import Case, Scene, events_of, paid_at_stripe, worker_case
 from tests.chaos.oracle import unsettled_dispute
 from tests.chaos.stage import Posted, Stage
 from workers.jobs.follow_up import enqueue
@@ -20,14 +19,8 @@ def _decided(stage: Stage, kind: type[DisputeOperation], **fields: Any) -> tuple
     intent = stage.house.payment(posted.payment_id)["stripe_id"]
     charge = str(stage.stripe.client.v1.payment_intents.retrieve(intent).latest_charge)
     stage.stripe.control("POST", "disputes", {"charge": charge})
-    for each in stage.stripe.client.v1.events.list({"limit": 20}).data:
-        event = json.dumps(each.to_dict(), default=str).encode()
-        if intent.encode() in event:
-            assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.learn(events_of(stage, posted))
+    stage.come_again()
     stage.work("maintenance")
     [dispute] = stage.house.sql("SELECT id FROM disputes WHERE payment_id = :id", id=posted.payment_id)
     names = {"client_id": "site", "subject_id": dispute["id"], "slot": secrets.token_hex(4), "request_id": ""}
@@ -51,8 +44,7 @@ def looking_for_an_answer(stage: Stage) -> Case:
     case = answering_a_dispute(stage)
     stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/disputes/[^/]*$"}})
     stage.work("maintenance")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.come_again()
     return case
 
 

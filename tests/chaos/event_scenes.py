@@ -15,7 +15,7 @@ from tasks.contracts.job import Contract
 from tasks.contracts.reconciliation import Reconcile
 from tasks.contracts.steps import Step
 from tests.builders.endpoints import add_endpoint, notification, notifications
-from tests.chaos.case import SOON, Case, Scene, paid_at_stripe, worker_case
+from tests.chaos.case import Case, Scene, paid_at_stripe, worker_case
 from tests.chaos.oracle import unsettled
 from tests.chaos.stage import Posted, Stage
 from workers.jobs.follow_up import enqueue
@@ -29,18 +29,14 @@ MEND = "UPDATE jobs SET payload = :sealed WHERE id IN (SELECT id FROM jobs WHERE
 def hearing(stage: Stage) -> Case:
     """The shopper has paid, and Stripe tells so in several events: one batch."""
     posted, events = paid_at_stripe(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
+    stage.hear(events)
     return worker_case(stage, posted, "webhooks", status="paid")
 
 
 def hearing_a_bad_one(stage: Stage) -> Case:
     """One job of the batch can't be read in the database: it is put aside, and mended by a person."""
     posted, events = paid_at_stripe(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
+    stage.hear(events)
     bad = stage.house.jobs("stripe.event")[-1]["id"]
     ring, payload = stage.house.runtime.settings.encryption_keys, stage.house.payload(bad)
     stage.house.sql("UPDATE jobs SET payload = 'broken' WHERE id = :id", id=bad)
@@ -80,12 +76,8 @@ def healing(stage: Stage) -> Case:
 def reconciling(stage: Stage) -> Case:
     """A payment's money came and is booked: Stripe is to be asked whether it says the same."""
     posted, events, began = _alone_in_its_time(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.learn(events)
+    stage.come_again()
     stage.work("maintenance")
     until = dt.datetime.fromisoformat(began) + dt.timedelta(seconds=LONG_PAST)
     _scheduled(stage, Reconcile(f"rec_{secrets.token_hex(4)}", began, until.isoformat()), RECONCILIATION)
@@ -111,20 +103,15 @@ def refreshing(stage: Stage) -> Case:
         payment.dirty = True
         payment.version += 1
         ask_for_refresh(session, stage.house.runtime, payment, slot=secrets.token_hex(4), request_id="")
-    stage.time.advance(5.0)
-    stage.take_in("publish")
+    stage.come_again()
     return worker_case(stage, posted, "maintenance", status="paid")
 
 
 def collecting(stage: Stage) -> Case:
     """The capture is posted; what Stripe keeps of it is to be looked up and posted."""
     posted, events = paid_at_stripe(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.learn(events)
+    stage.come_again()
     case = worker_case(stage, posted, "maintenance")
     case.wrong = lambda: unsettled(stage, posted, "paid", with_fee=True)
     return case
@@ -134,10 +121,7 @@ def notifying(stage: Stage) -> Case:
     """The shopper has paid, and the website is to hear of it."""
     posted, events = paid_at_stripe(stage)
     add_endpoint(stage.house, stage.website.url)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
+    stage.learn(events)
     stage.take_in("publish")
     [job] = notifications(stage.house)
     case = worker_case(stage, posted, "notifications", status="paid")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.contracts.steps import Step
-from tests.chaos.case import SOON, Case, Scene, paid_at_stripe, worker_case
+from tests.chaos.case import Case, Scene, paid_at_stripe, worker_case
 from tests.chaos.oracle import unsettled_invoice
 from tests.chaos.stage import Posted, Stage
 
@@ -30,18 +30,14 @@ def looking_for_an_invoice(stage: Stage) -> Case:
     stage.take_in()
     stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/invoices$"}})
     stage.work("invoices")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.come_again()
     return _invoiced(stage, posted, invoice_id, "sent", "requires_confirmation")
 
 
 def invoicing_a_payment(stage: Stage) -> Case:
     """The shopper has paid on the site, and gets an invoice that is issued as paid."""
     posted, events = paid_at_stripe(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
+    stage.learn(events)
     customer, amount = posted.document["customer"], posted.document["amount"]
     line = {"description": "First aid at work", "unit_amount": amount, "tax": "exempt"}
     _, invoice_id = stage.invoice(posted.key, customer=customer, lines=[line], payment=posted.payment_id)

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.steps import Step
-from tests.chaos.case import GOOD_CARD, SOON, Case, Scene, paid_at_stripe, worker_case
+from tests.chaos.case import GOOD_CARD, Case, Scene, paid_at_stripe, worker_case
 from tests.chaos.oracle import unsettled
 from tests.chaos.stage import Posted, Stage
 
@@ -33,8 +33,7 @@ def looking_up(stage: Stage) -> Case:
     stage.take_in()
     stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/payment_intents$"}})
     stage.work()
-    stage.time.advance(5.0)
-    stage.take_in("publish")
+    stage.come_again()
     return worker_case(stage, posted, "payments")
 
 
@@ -44,8 +43,7 @@ def next_generation(stage: Stage) -> Case:
     stage.take_in()
     stage.stripe.faults({"do": "status", "match": {"method": "POST", "path": "^/v1/payment_intents$"}})
     stage.work()
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.come_again()
     stage.work()
     stage.time.advance(stage.house.runtime.settings.jobs.generation_wait)
     stage.take_in("publish")
@@ -65,10 +63,7 @@ def charging(stage: Stage) -> Case:
 def _asked_to_refund(stage: Stage) -> Posted:
     """Return a payment that was paid, and all of which the website has asked to give back."""
     posted, events = paid_at_stripe(stage)
-    for event in events:
-        assert stage.site.post_event(event).status_code == 200
-    stage.take_in()
-    stage.work("webhooks")
+    stage.learn(events)
     assert stage.site.refund(posted.payment_id, key=f"refund of {posted.key}").status_code == 202
     stage.take_in()
     return posted
@@ -84,8 +79,7 @@ def looking_for_a_refund(stage: Stage) -> Case:
     posted = _asked_to_refund(stage)
     stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "^/v1/refunds$"}})
     stage.work("refunds")
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.come_again()
     return worker_case(stage, posted, "refunds", status="refunded")
 
 
@@ -112,8 +106,7 @@ def looking_for_a_capture(stage: Stage) -> Case:
     case = capturing(stage)
     stage.stripe.faults({"do": "drop", "match": {"method": "POST", "path": "/capture$"}})
     stage.work()
-    stage.time.advance(SOON)
-    stage.take_in("publish")
+    stage.come_again()
     return case
 
 

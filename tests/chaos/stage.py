@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +28,7 @@ from workers.projections.api_keys import load_live_keys, project_api_keys
 QUEUES = ("payments", "refunds", "invoices", "webhooks", "views", "maintenance", "notifications")
 JOURNAL = ["join", "left", "new"]
 MOST = 100
+SOON = 5.0  # seconds, by when a doubt of a few seconds' age is looked at again
 # The ledger and the history refuse to forget, and so does what they speak of: here a new case begins.
 FORGET = """
 SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
@@ -90,6 +91,22 @@ class Stage:
     def work(self, queue: str = "payments") -> None:
         """Do a worker's work, until its queue is empty."""
         work(self.house.runtime, queue, most=MOST)
+
+    def hear(self, events: Iterable[bytes]) -> None:
+        """Let Stripe deliver events, and have them taken in."""
+        for event in events:
+            assert self.site.post_event(event).status_code == 200
+        self.take_in()
+
+    def learn(self, events: Iterable[bytes]) -> None:
+        """Let Stripe deliver events, and have them handled."""
+        self.hear(events)
+        self.work("webhooks")
+
+    def come_again(self) -> None:
+        """Let what is looked at again within seconds be due."""
+        self.time.advance(SOON)
+        self.take_in("publish")
 
     def posted_and_done(self, **changes: Any) -> Posted:
         """Return a payment that has its PaymentIntent."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.builders.entries import new_key
 from tests.builders.house import House, open_house
+from tests.builders.ingress import Site
 from tests.builders.simulator import Simulator, running
 from tests.databases import database
 
@@ -78,3 +80,19 @@ def shop(database_url: str, redis_url: str, redis_prefix: str, stripe: Simulator
     """The house with the simulator as its Stripe."""
     with open_house(database_url, redis_url, redis_prefix, stripe.url) as opened:
         yield opened
+
+
+@pytest.fixture
+def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
+    """The website's server, before an ingress of its own."""
+    site = Site(redis_url, redis_prefix)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def posted(site: Site) -> str:
+    """Return the id of a payment that was accepted."""
+    answer = site.post(key=new_key())
+    assert answer.json is not None
+    return str(answer.json["payment"]["id"])

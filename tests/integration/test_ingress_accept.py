@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from tests.builders.ingress import VIEWS, Site, body
 
 pytestmark = pytest.mark.servers
 AT_ONCE = 50
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 def test_a_payment_intent_is_accepted_sealed_signed_and_shown(site: Site) -> None:

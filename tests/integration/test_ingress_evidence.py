@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from config.evidence import MOST_TEXT
 from ingress.json_body import MAXIMUM_BYTES
 from tasks.contracts.evidence import KeepEvidence
-from tests.builders.entries import new_key
 from tests.builders.ingress import Site
 
 pytestmark = pytest.mark.servers
@@ -19,63 +17,48 @@ STRANGE = "pay_" + "a" * 26
 LOG = {"access_activity_log": "2026-03-12 09:02 Ada-Canary signed in\n2026-03-12 16:55 passed the test"}
 
 
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def paid(site: Site) -> str:
-    """Return the id of a payment that was accepted."""
-    answer = site.post(key=new_key())
-    assert answer.json is not None
-    return str(answer.json["payment"]["id"])
-
-
 def kept(site: Site) -> KeepEvidence:
     """Return the job that was accepted last."""
     return KeepEvidence.from_bytes(site.opened(site.journal()[-1]))
 
 
-def test_it_is_accepted_with_its_texts_to_the_letter(site: Site, paid: str) -> None:
+def test_it_is_accepted_with_its_texts_to_the_letter(site: Site, posted: str) -> None:
     document = LOG | {"service_date": "2026-03-12", "uncategorized_text": "A\tnote of course Zürich: 30 %"}
-    answer = site.operate(paid, "evidence", document)
+    answer = site.operate(posted, "evidence", document)
     assert answer.status_code == 202
     assert answer.json is not None
     job = answer.json["job"]
-    assert (job["kind"], job["status"], job["payment"]) == ("payments.keep_evidence", "accepted", paid)
-    assert answer.json["payment"]["id"] == paid
+    assert (job["kind"], job["status"], job["payment"]) == ("payments.keep_evidence", "accepted", posted)
+    assert answer.json["payment"]["id"] == posted
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     entry = site.journal()[-1]
-    assert (entry.kind, entry.subject_id, entry.job_id) == ("payments.keep_evidence", paid, job["id"])
-    assert kept(site) == KeepEvidence(paid, document, shown=True)
+    assert (entry.kind, entry.subject_id, entry.job_id) == ("payments.keep_evidence", posted, job["id"])
+    assert kept(site) == KeepEvidence(posted, document, shown=True)
 
 
-def test_nothing_of_it_is_readable_in_redis_or_in_the_answer(site: Site, paid: str) -> None:
-    answer = site.operate(paid, "evidence", LOG)
+def test_nothing_of_it_is_readable_in_redis_or_in_the_answer(site: Site, posted: str) -> None:
+    answer = site.operate(posted, "evidence", LOG)
     assert "Ada-Canary" not in answer.text
     for key in site.redis.scan_iter(f"{site.keyspace.prefix}*"):
         assert b"Ada-Canary" not in (site.redis.dump(key) or b"")
 
 
-def test_a_repeat_is_the_same_job_and_another_body_is_refused(site: Site, paid: str) -> None:
-    first, again = site.operate(paid, "evidence", LOG), site.operate(paid, "evidence", LOG)
+def test_a_repeat_is_the_same_job_and_another_body_is_refused(site: Site, posted: str) -> None:
+    first, again = site.operate(posted, "evidence", LOG), site.operate(posted, "evidence", LOG)
     assert first.json is not None
     assert again.json is not None
     assert first.json["job"]["id"] == again.json["job"]["id"]
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len([entry for entry in site.journal() if entry.kind == "payments.keep_evidence"]) == 1
-    other = site.operate(paid, "evidence", {"service_date": "2026-03-12"})
+    other = site.operate(posted, "evidence", {"service_date": "2026-03-12"})
     assert other.status_code == 422
     assert other.json is not None
     assert other.json["code"] == "idempotency_key_reused"
 
 
-def test_of_a_payment_that_is_not_shown_or_anothers_nothing_is_told(site: Site, paid: str) -> None:
+def test_of_a_payment_that_is_not_shown_or_anothers_nothing_is_told(site: Site, posted: str) -> None:
     strange = site.operate(STRANGE, "evidence", LOG)
-    anothers = site.operate(paid, "evidence", LOG, headers=site.headers("k1", site.new_key("other")))
+    anothers = site.operate(posted, "evidence", LOG, headers=site.headers("k1", site.new_key("other")))
     for answer in (strange, anothers):
         assert answer.status_code == 202
         assert answer.json is not None
@@ -102,21 +85,21 @@ def test_what_is_no_payments_id_is_not_found_and_asks_for_a_key_all_the_same(sit
     ids=lambda value: repr(value)[:30],
 )
 def test_what_is_not_acceptable_is_refused_by_name(
-    site: Site, paid: str, document: dict[str, Any], status: int, code: str, field: str
+    site: Site, posted: str, document: dict[str, Any], status: int, code: str, field: str
 ) -> None:
-    answer = site.operate(paid, "evidence", document)
+    answer = site.operate(posted, "evidence", document)
     assert answer.json is not None
     assert (answer.status_code, answer.json["code"]) == (status, code)
     assert field in [error["field"] for error in answer.json["errors"]]
     assert [entry.kind for entry in site.journal()] == ["payments.create"]
 
 
-def test_three_of_the_longest_texts_fit_into_one_body_and_a_fourth_does_not(site: Site, paid: str) -> None:
+def test_three_of_the_longest_texts_fit_into_one_body_and_a_fourth_does_not(site: Site, posted: str) -> None:
     fields = ("access_activity_log", "uncategorized_text", "product_description", "billing_address")
     document = dict.fromkeys(fields, "x" * MOST_TEXT)
     assert len(json.dumps(document)) > MAXIMUM_BYTES
-    too_large = site.operate(paid, "evidence", document, key="four")
+    too_large = site.operate(posted, "evidence", document, key="four")
     assert too_large.status_code == 413
     assert too_large.json is not None
     assert too_large.json["code"] == "body_too_large"
-    assert site.operate(paid, "evidence", {field: document[field] for field in fields[:3]}).status_code == 202
+    assert site.operate(posted, "evidence", {field: document[field] for field in fields[:3]}).status_code == 202

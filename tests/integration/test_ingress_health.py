@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from tests.builders.ingress import Site
 from tests.integration.test_ingress_accept import project
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    made = Site(redis_url, redis_prefix)
-    yield made
-    made.close()
 
 
 def beat(site: Site, database: Any = "up", stripe: Any = "up") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,13 +25,6 @@ def invoice_body(**changes: Any) -> dict[str, Any]:
         "lines": [{"description": "First aid at work", "quantity": 2, "unit_amount": 4950, "tax": "exempt"}],
         "purchase_order": "PO-1",
     } | changes
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 def post(site: Site, *lines: Any, key: str | None = "k1", **headers: str) -> TestResponse:

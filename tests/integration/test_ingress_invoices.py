@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ ASKED: dict[str, Any] = {
     "purchase_order": "PO-4711",
 }
 OPERATIONS = ("finalize", "send", "void", "mark_uncollectible", "pay_out_of_band")
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 def test_an_invoice_is_accepted_sealed_and_shown(site: Site) -> None:

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.views import JobView
-from tests.builders.entries import new_key
 from tests.builders.ingress import Site
 
 pytestmark = pytest.mark.servers
 STRANGE = "pay_" + "a" * 26
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def paid(site: Site) -> str:
-    """Return the id of a payment that was accepted."""
-    answer = site.post(key=new_key())
-    assert answer.json is not None
-    return str(answer.json["payment"]["id"])
 
 
 @pytest.mark.parametrize(
@@ -48,17 +31,17 @@ def paid(site: Site) -> str:
     ],
 )
 def test_an_operation_is_accepted_with_what_it_asks_for(
-    site: Site, paid: str, verb: str, document: dict[str, Any], contract: Any
+    site: Site, posted: str, verb: str, document: dict[str, Any], contract: Any
 ) -> None:
-    answer = site.operate(paid, verb, document)
+    answer = site.operate(posted, verb, document)
     assert answer.status_code == 202
     assert answer.json is not None
     job, payment = answer.json["job"], answer.json["payment"]
-    assert (job["kind"], job["status"], job["payment"]) == (f"payments.{verb}", "accepted", paid)
-    assert (payment["id"], payment["status"], payment["amount"]) == (paid, "processing", 4950)
+    assert (job["kind"], job["status"], job["payment"]) == (f"payments.{verb}", "accepted", posted)
+    assert (payment["id"], payment["status"], payment["amount"]) == (posted, "processing", 4950)
     entry = site.journal()[-1]
-    assert (entry.kind, entry.subject_id, entry.job_id) == (f"payments.{verb}", paid, job["id"])
-    wanted = dataclasses.replace(contract(paid), shown=True)
+    assert (entry.kind, entry.subject_id, entry.job_id) == (f"payments.{verb}", posted, job["id"])
+    wanted = dataclasses.replace(contract(posted), shown=True)
     assert type(wanted).from_bytes(site.opened(entry)) == wanted
 
 
@@ -78,33 +61,36 @@ def test_an_operation_is_accepted_with_what_it_asks_for(
     ],
 )
 def test_a_wrong_field_is_refused_by_name(
-    site: Site, paid: str, verb: str, document: dict[str, Any], field: str, code: str
+    site: Site, posted: str, verb: str, document: dict[str, Any], field: str, code: str
 ) -> None:
-    answer = site.operate(paid, verb, document)
+    answer = site.operate(posted, verb, document)
     assert answer.status_code == 422
     assert answer.json is not None
     assert [(error["field"], error["code"]) for error in answer.json["errors"]] == [(field, code)]
 
 
-def test_a_repeat_is_the_same_job_and_another_body_is_refused(site: Site, paid: str) -> None:
-    first, again = site.operate(paid, "capture", {"amount": 100}), site.operate(paid, "capture", {"amount": 100})
+def test_a_repeat_is_the_same_job_and_another_body_is_refused(site: Site, posted: str) -> None:
+    first, again = (
+        site.operate(posted, "capture", {"amount": 100}),
+        site.operate(posted, "capture", {"amount": 100}),
+    )
     assert first.json is not None
     assert again.json is not None
     assert first.json["job"]["id"] == again.json["job"]["id"]
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert site.operate(paid, "capture", {"amount": 101}).status_code == 422
+    assert site.operate(posted, "capture", {"amount": 101}).status_code == 422
 
 
-def test_a_key_holds_for_one_operation_on_one_payment(site: Site, paid: str) -> None:
-    answers = [site.operate(paid, verb) for verb in ("capture", "cancel")] + [site.operate(STRANGE, "capture")]
+def test_a_key_holds_for_one_operation_on_one_payment(site: Site, posted: str) -> None:
+    answers = [site.operate(posted, verb) for verb in ("capture", "cancel")] + [site.operate(STRANGE, "capture")]
     ids = {answer.json["job"]["id"] for answer in answers if answer.json is not None}
     assert (len(ids), {answer.status_code for answer in answers}) == (3, {202})
 
 
-def test_of_a_payment_that_is_not_shown_or_anothers_nothing_is_told(site: Site, paid: str) -> None:
+def test_of_a_payment_that_is_not_shown_or_anothers_nothing_is_told(site: Site, posted: str) -> None:
     strange = site.operate(STRANGE, "cancel")
     other = site.new_key("other")
-    anothers = site.operate(paid, "cancel", headers=site.headers("k1", other))
+    anothers = site.operate(posted, "cancel", headers=site.headers("k1", other))
     for answer in (strange, anothers):
         assert answer.status_code == 202
         assert answer.json is not None
@@ -117,15 +103,15 @@ def test_what_is_no_payments_id_is_not_found_and_asks_for_a_key_all_the_same(sit
     assert site.operate("pay_1", "capture", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
-def test_with_its_outcome_it_is_answered_at_once(site: Site, paid: str) -> None:
-    first = site.operate(paid, "cancel")
+def test_with_its_outcome_it_is_answered_at_once(site: Site, posted: str) -> None:
+    first = site.operate(posted, "cancel")
     assert first.json is not None
     job_id, key = first.json["job"]["id"], site.keyspace.view(first.json["job"]["id"])
     problem = {"code": "payment_already_paid", "detail": "x"}
-    view = JobView(job_id, "site", "payments.cancel", "refused", paid, 1, problem, "a", "b")
+    view = JobView(job_id, "site", "payments.cancel", "refused", posted, 1, problem, "a", "b")
     sealed = view.seal(site.settings.view_keys, key, 1, 5)
     site.redis.hset(key, mapping={"e": 1, "v": 5, "d": sealed})
-    again = site.operate(paid, "cancel", headers={"Prefer": "wait=5"})
+    again = site.operate(posted, "cancel", headers={"Prefer": "wait=5"})
     assert again.status_code == 200
     assert again.json is not None
     assert (again.json["job"]["status"], again.json["job"]["problem"]) == ("refused", problem)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tasks.contracts.refunds import CreateRefund
@@ -13,13 +11,6 @@ from tests.builders.ingress import VIEWS, Site
 pytestmark = pytest.mark.servers
 PAYMENT = "pay_" + "a" * 26
 ANOTHER = "pay_" + "b" * 26
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 def test_a_refund_is_accepted_sealed_and_shown(site: Site) -> None:

@@ -106,13 +106,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
-
-
-@pytest.fixture
 def shadows(tmp_path: Path) -> Path:
     """A folder in front of the installed packages, to break one in."""
     folder = tmp_path / "shadows"

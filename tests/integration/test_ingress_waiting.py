@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from tests.polling import wait_until
 pytestmark = pytest.mark.servers
 WAIT = {"Prefer": "wait=10"}
 SOON = 3.0  # seconds: far less than the wait, far more than the answer takes
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 class Waiting:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,13 +12,6 @@ from tests.builders.ingress import SECRETS, Site, sign
 
 pytestmark = pytest.mark.servers
 EVENT = b'{"id": "evt_1abc", "type": "payment_intent.succeeded", "pending_webhooks": 1}'
-
-
-@pytest.fixture
-def site(redis_url: str, redis_prefix: str) -> Iterator[Site]:
-    site = Site(redis_url, redis_prefix)
-    yield site
-    site.close()
 
 
 def test_a_signed_event_is_kept_to_the_byte(site: Site) -> None:

@@ -29,7 +29,7 @@ from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
 from workers.projections.instants import rfc3339
 from workers.runtime import Runtime
-from workers.services.moves import Source
+from workers.services.heard import Heard, looked_up, source_of
 from workers.services.refreshes import ask_for_refresh
 from workers.services.refusals import Refusal, refused
 from workers.services.stripe_disputes import apply_dispute
@@ -106,11 +106,8 @@ KINDS: Final = tuple(contract.KIND.name for contract in DEEDS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """A dispute, and by which call it became known: `response` or `fetch`."""
-
-    answer: Answer[DisputeSnapshot]
-    source: str
+class _Heard(Heard[DisputeSnapshot]):
+    """A dispute."""
 
 
 def refusal_of(kind: type[DisputeOperation], dispute: Dispute, at: dt.datetime) -> Refusal | None:
@@ -203,12 +200,7 @@ def _ask(attempt: Attempt, asked: DisputeOperation, deed: Deed, stripe_id: str) 
 
 
 def _look(attempt: Attempt, stripe_id: str) -> _Heard:
-    attempt.before_call()
-    try:
-        return _Heard(attempt.runtime.stripe.disputes.retrieve(stripe_id), "fetch")
-    except StripeInvalidError as error:
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+    return _Heard(looked_up(attempt, lambda: attempt.runtime.stripe.disputes.retrieve(stripe_id)), "fetch")
 
 
 def _done(attempt: Attempt, asked: DisputeOperation, heard: _Heard) -> Outcome:
@@ -235,7 +227,6 @@ def _refused(
 def _apply(session: Session, runtime: Runtime, job: JobRow, asked: DisputeOperation, heard: _Heard) -> None:
     answer = heard.answer
     payment = locked(session, session.get_one(Dispute, asked.dispute_id).payment_id)
-    # A replayed answer shows the dispute as it was when it was first given: never before it was opened.
-    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    source = source_of(answer, heard.source)
     if apply_dispute(session, runtime, payment, answer.value, source) is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=f"{job.id}/{job.fence}", request_id=job.request_id)

@@ -19,7 +19,6 @@ from tasks.contracts.invoices import CreateInvoice
 from tasks.contracts.steps import Step
 from workers.gateways.invoice_snapshots import InvoiceSnapshot
 from workers.gateways.operations import operation_name
-from workers.gateways.snapshots import Answer
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
 from workers.jobs.order import wait_for_earlier
@@ -27,8 +26,8 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
 from workers.runtime import Runtime
+from workers.services.heard import Heard, looked_up, source_of
 from workers.services.invoice_changes import CHANGES, Change, verdict_of
-from workers.services.moves import Source
 from workers.services.refusals import Refusal, refused
 from workers.services.stripe_invoices import Told, apply_invoice, ask_for_invoice_refresh, locked_invoice, mark_dirty
 from workers.services.stripe_objects import Verdict
@@ -42,11 +41,9 @@ _AGO = text("SELECT clock_timestamp() - make_interval(secs => :seconds)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """An invoice, and by which call it became known: `response` or `fetch`; `sent` by the one that mailed it."""
+class _Heard(Heard[InvoiceSnapshot]):
+    """An invoice; `sent` if that call mailed it."""
 
-    answer: Answer[InvoiceSnapshot]
-    source: str
     sent: bool = False
 
 
@@ -136,12 +133,7 @@ def _ask(attempt: Attempt, asked: InvoiceOperation, change: Change, stripe_id: s
 
 
 def _look(attempt: Attempt, stripe_id: str) -> _Heard:
-    attempt.before_call()
-    try:
-        return _Heard(attempt.runtime.stripe.invoices.retrieve(stripe_id), "fetch")
-    except StripeInvalidError as error:
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+    return _Heard(looked_up(attempt, lambda: attempt.runtime.stripe.invoices.retrieve(stripe_id)), "fetch")
 
 
 def _verdict(asked: InvoiceOperation, heard: _Heard) -> str | Refusal:
@@ -205,8 +197,7 @@ def _refused(
 def _apply(session: Session, runtime: Runtime, job: JobRow, asked: InvoiceOperation, heard: _Heard) -> None:
     answer = heard.answer
     invoice = locked_invoice(session, asked.invoice_id)
-    # A replayed answer shows the object as it was when it was first given: never before the object was made.
-    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    source = source_of(answer, heard.source)
     verdict = apply_invoice(session, runtime, invoice, answer.value, source, told=Told(sent=heard.sent))
     if verdict is Verdict.AMBIGUOUS or (answer.replayed and verdict is Verdict.NOTHING_NEW):
         mark_dirty(invoice)

@@ -6,17 +6,17 @@ it was mailed, the invoice does not tell: that is known by the answer, or by Str
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
-from config.errors import StripeInvalidError, StripeOutcomeUnknownError
 from tasks.contracts.invoices import CreateInvoice
 from workers.gateways.invoice_snapshots import InvoiceSnapshot
 from workers.gateways.operations import operation_name, parse_operation
-from workers.gateways.snapshots import Answer
 from workers.gateways.stripe_invoices import Draft
 from workers.jobs.attempt import Attempt
 from workers.services import customers
 from workers.services.customers import KnownCustomer
+from workers.services.heard import Heard, looked_up
 
 CREATE: Final = "create"
 ADD_LINES: Final = "add_lines"
@@ -30,11 +30,9 @@ NOON: Final = dt.time(12, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """An invoice at Stripe, and by which call it became known: `response` or `fetch`; `sent` if that mailed it."""
+class Made(Heard[InvoiceSnapshot]):
+    """An invoice at Stripe; `sent` if that call mailed it."""
 
-    answer: Answer[InvoiceSnapshot]
-    source: str
     sent: bool = False
 
 
@@ -149,12 +147,7 @@ def look(attempt: Attempt, plan: Plan) -> Made | None:
     operation = operation_name(plan.request.invoice_id, CREATE, 1)
     known = [] if stripe_customer is None else [stripe_customer]
     for name in (*known, *plan.customer.former_stripe_ids):
-        attempt.before_call()
-        try:
-            found = attempt.runtime.stripe.invoices.find(customer_id=name, operation=operation)
-        except StripeInvalidError as error:
-            message = f"the look-up was refused: {error}"
-            raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+        found = looked_up(attempt, partial(attempt.runtime.stripe.invoices.find, customer_id=name, operation=operation))
         if found is not None:
             return Made(found, "fetch")
     return None

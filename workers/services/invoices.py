@@ -23,6 +23,7 @@ from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 from workers.services import customers
 from workers.services.flags import raise_flag
+from workers.services.heard import source_of
 from workers.services.invoice_rows import BEGUN, admit, locked_anyhow, remember
 from workers.services.invoice_steps import (
     ASTRAY,
@@ -242,8 +243,7 @@ def _touched(request: CreateInvoice) -> tuple[str, ...]:
 def _record(session: Session, runtime: Runtime, job: JobRow, request: CreateInvoice, made: Made) -> None:
     answer = made.answer
     invoice = locked_invoice(session, request.invoice_id)
-    # A replayed answer shows the invoice as it was when it was first given: never before it was made.
-    source = Source(made.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    source = source_of(answer, made.source)
     verdict = apply_invoice(session, runtime, invoice, answer.value, source, told=Told(sent=made.sent))
     if verdict is Verdict.AMBIGUOUS:
         ask_for_invoice_refresh(session, runtime, invoice, slot=f"{job.id}/{job.fence}", request_id=job.request_id)

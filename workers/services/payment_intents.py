@@ -1,14 +1,16 @@
 """PaymentIntents: asking Stripe for a payment's one and only, and looking for it."""
 
 from dataclasses import dataclass
+from functools import partial
 
-from config.errors import StripeInvalidError, StripeOutcomeUnknownError
+from config.errors import StripeOutcomeUnknownError
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
 from workers.gateways.payment_intent_params import Taking
-from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
+from workers.gateways.snapshots import PaymentIntentSnapshot
 from workers.gateways.stripe import idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
+from workers.services import heard
 from workers.services.customers import KnownCustomer
 
 VERB = "create"
@@ -16,11 +18,8 @@ OBJECT_MISSING = "resource_missing"  # https://docs.stripe.com/error-codes#resou
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A PaymentIntent, and by which call it became known: `response` or `fetch`."""
-
-    answer: Answer[PaymentIntentSnapshot]
-    source: str
+class Made(heard.Heard[PaymentIntentSnapshot]):
+    """A PaymentIntent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,12 @@ def look(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stri
     """Find what an earlier attempt made, under any generation of its key, for whomever the customer was at Stripe."""
     operation = operation_name(request.payment_id, VERB, attempt.job.intent_generation)
     for stripe_id in (stripe_customer, *customer.former_stripe_ids):
-        found = _find(attempt, stripe_id, operation)
+        # That it is refused, for instance since the customer was deleted in the dashboard, tells nothing of before.
+        find = partial(attempt.runtime.stripe.find_payment_intent, customer_id=stripe_id, operation=operation)
+        found = heard.looked_up(attempt, find)
         if found is not None:
             return Made(found, "fetch")
     return None
-
-
-def _find(attempt: Attempt, stripe_customer: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
-    attempt.before_call()
-    try:
-        return attempt.runtime.stripe.find_payment_intent(customer_id=stripe_customer, operation=operation)
-    except StripeInvalidError as error:
-        # For instance, the customer was deleted in Stripe's dashboard. That says nothing of what was asked before.
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
 
 
 def ask_again(attempt: Attempt, asked: Asked) -> Made:

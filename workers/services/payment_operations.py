@@ -16,7 +16,7 @@ from tasks.contracts.job import Contract
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
-from workers.gateways.snapshots import Answer, PaymentIntentSnapshot
+from workers.gateways.snapshots import PaymentIntentSnapshot
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
@@ -25,7 +25,7 @@ from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting_unless_asked
 from workers.runtime import Runtime
-from workers.services.moves import Source
+from workers.services.heard import Heard, looked_up, source_of
 from workers.services.payment_changes import (
     Cancel,
     Capture,
@@ -47,11 +47,8 @@ _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :payment AND
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """A PaymentIntent, and by which call it became known: `response` or `fetch`."""
-
-    answer: Answer[PaymentIntentSnapshot]
-    source: str
+class _Heard(Heard[PaymentIntentSnapshot]):
+    """A PaymentIntent."""
 
 
 def capture(attempt: Attempt, request: CapturePayment) -> Outcome:
@@ -171,12 +168,7 @@ def _refused_by_stripe(attempt: Attempt, change: Change, target: Target, error: 
 
 
 def _look(attempt: Attempt, target: Target) -> _Heard:
-    attempt.before_call()
-    try:
-        return _Heard(attempt.runtime.stripe.retrieve_payment_intent(target.stripe_id), "fetch")
-    except StripeInvalidError as error:
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+    return _Heard(looked_up(attempt, lambda: attempt.runtime.stripe.retrieve_payment_intent(target.stripe_id)), "fetch")
 
 
 def _ask_again(attempt: Attempt, change: Change, target: Target) -> Outcome:
@@ -212,7 +204,11 @@ def _done(attempt: Attempt, change: Change, heard: _Heard) -> Outcome:
 
 
 def _refused(
-    attempt: Attempt, change: Change, refusal: Refusal, heard: _Heard, error: StripeInvalidError | None = None
+    attempt: Attempt,
+    change: Change,
+    refusal: Refusal,
+    heard: _Heard,
+    error: StripeInvalidError | None = None,
 ) -> Outcome:
     runtime, job = attempt.runtime, attempt.job
 
@@ -225,8 +221,7 @@ def _refused(
 def _apply(session: Session, runtime: Runtime, job: JobRow, change: Change, heard: _Heard) -> Payment:
     answer = heard.answer
     payment = locked(session, change.asked.payment_id)
-    # A replayed answer shows the object as it was when it was first given: never before the object was made.
-    source = Source(heard.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    source = source_of(answer, heard.source)
     verdict = apply_payment_intent(session, runtime, payment, answer.value, source)
     if verdict is Verdict.AMBIGUOUS or (answer.replayed and verdict is Verdict.NOTHING_NEW):
         mark_dirty(payment)

@@ -22,6 +22,7 @@ from workers.services import customers
 from workers.services.announcements import announce
 from workers.services.bookings import admit
 from workers.services.customers import KnownCustomer
+from workers.services.heard import source_of
 from workers.services.moves import Source, move, note
 from workers.services.off_session import charge
 from workers.services.payment_intents import (
@@ -179,9 +180,7 @@ def _sealed(ring: Keyring, request: CreatePayment) -> dict[str, bytes | None]:
 def _record(session: Session, runtime: Runtime, payment_id: str, made: Made) -> None:
     answer = made.answer
     payment = locked(session, payment_id)
-    # A replayed answer shows the object as it was when it was made.
-    as_of = answer.value.created if answer.replayed else answer.as_of
-    source = Source(made.source, as_of, answer.request_id)
+    source = source_of(answer, made.source)
     verdict = apply_payment_intent(session, runtime, payment, answer.value, source)
     if verdict is Verdict.AMBIGUOUS:
         ask_for_refresh(session, runtime, payment, slot=payment.job_id, request_id="")

@@ -17,7 +17,7 @@ from models.payment import Payment
 from models.refund import Refund
 from tasks.contracts.refunds import CreateRefund
 from tasks.contracts.steps import Step
-from workers.gateways.snapshots import Answer, RefundSnapshot
+from workers.gateways.snapshots import RefundSnapshot
 from workers.gateways.stripe import RefundReason, idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
@@ -26,6 +26,7 @@ from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
 from workers.runtime import Runtime
 from workers.services.announcements import Unreserved, announce
+from workers.services.heard import Heard, looked_up, source_of
 from workers.services.moves import Source, move, note
 from workers.services.refreshes import ask_for_refresh
 from workers.services.refusals import Refusal, refused
@@ -65,11 +66,8 @@ class _Reserved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """A refund, and by which call it became known: `response` or `fetch`."""
-
-    answer: Answer[RefundSnapshot]
-    source: str
+class _Made(Heard[RefundSnapshot]):
+    """A refund."""
 
 
 def create(attempt: Attempt, request: CreateRefund) -> Outcome:
@@ -115,12 +113,8 @@ def _look(attempt: Attempt, request: CreateRefund) -> _Made | None:
     if stripe_id is None:
         return None
     operation = operation_name(request.refund_id, VERB, attempt.job.intent_generation)
-    attempt.before_call()
-    try:
-        found = attempt.runtime.stripe.find_refund(payment_intent_id=stripe_id, operation=operation)
-    except StripeInvalidError as error:
-        message = f"the look-up was refused: {error}"
-        raise StripeOutcomeUnknownError(message, code=error.code, request_id=error.request_id) from error
+    stripe = attempt.runtime.stripe
+    found = looked_up(attempt, lambda: stripe.find_refund(payment_intent_id=stripe_id, operation=operation))
     return None if found is None else _Made(found, "fetch")
 
 
@@ -255,8 +249,7 @@ def _made(attempt: Attempt, request: CreateRefund, made: _Made) -> Outcome:
 def _record(session: Session, runtime: Runtime, job: JobRow, request: CreateRefund, made: _Made) -> None:
     answer = made.answer
     payment = locked(session, request.payment_id)
-    # A replayed answer shows the objects as they were when the refund was made.
-    source = Source(made.source, answer.value.created if answer.replayed else answer.as_of, answer.request_id)
+    source = source_of(answer, made.source)
     applied = apply_refund(session, runtime, payment, answer.value, source)
     verdicts = [applied.verdict]
     if answer.value.charge is not None:
