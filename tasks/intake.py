@@ -38,6 +38,7 @@ class Reader:
 
     Args:
         redis: a client whose socket timeout is above the blocking time.
+        block_ms: how long to wait for news, in milliseconds; None takes what is there, and waits for nothing.
         cursor: where the search for entries that a dead dispatcher left goes on.
         clock: seconds since 1970, UTC.
     """
@@ -45,6 +46,7 @@ class Reader:
     runtime: Runtime
     app: Celery
     redis: Redis
+    block_ms: int | None = field(default=BLOCK_MS)
     cursor: bytes = field(default=b"0-0")
     clock: Callable[[], float] = field(default=time.time)
 
@@ -59,7 +61,7 @@ class Reader:
         try:
             with Step.READ:
                 answer: Any = self.redis.xreadgroup(
-                    GROUP, self.runtime.name, {journal: ">"}, count=jobs.intake_batch, block=BLOCK_MS
+                    GROUP, self.runtime.name, {journal: ">"}, count=jobs.intake_batch, block=self.block_ms
                 )
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):

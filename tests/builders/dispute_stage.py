@@ -10,7 +10,7 @@ from tasks.contracts.disputes import DisputeOperation
 from tasks.contracts.payments import RefreshPayment
 from tasks.contracts.steps import Step
 from tests.builders.house import House, Row
-from tests.builders.invoice_stage import events_of, hear, paid_on_site
+from tests.builders.invoice_stage import hear, paid_on_site
 from tests.builders.simulator import Simulator
 from workers.jobs.follow_up import enqueue
 
@@ -47,7 +47,7 @@ def dispute(shop: House, stripe: Simulator, payment: str, intent: str, *, heard:
 
 def hear_of(shop: House, stripe: Simulator, found: Disputed, *kinds: str) -> None:
     """Let Stripe's events of a dispute come, of some types or all, the oldest first, and fetch what is in doubt."""
-    bodies = [body for kind, body in events_of(stripe, found.at_stripe) if not kinds or kind in kinds]
+    bodies = [body for kind, body in stripe.events_of(found.at_stripe) if not kinds or kind in kinds]
     hear(shop, *bodies)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 
 from tasks.contracts.steps import Step
@@ -22,8 +21,8 @@ AN_HOUR = 3600
 
 def hear_all(house: House, stripe: Simulator) -> None:
     """Tell the house of all that Stripe has events of, and let it look up what follows."""
-    for each in reversed(stripe.client.v1.events.list({"limit": 100}).data):
-        entry = event_entry(json.dumps(each.to_dict(), default=str).encode())
+    for _, body in stripe.events_of():
+        entry = event_entry(body)
         house.take_in(entry)
         house.handle(entry.job_id)
     house.refresh_all()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import stripe
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 10.0
+KEY = "sk_test_simulator"
+PAGE = 100  # objects, the most that Stripe lists at once
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Simulator:
 
     @property
     def client(self) -> stripe.StripeClient:
-        return stripe.StripeClient("sk_test_simulator", base_addresses={"api": self.url}, max_network_retries=0)
+        return stripe.StripeClient(KEY, base_addresses={"api": self.url}, max_network_retries=0)
 
     def client_with(self, key: str) -> stripe.StripeClient:
         return stripe.StripeClient(key, base_addresses={"api": self.url}, max_network_retries=0)
@@ -43,6 +46,26 @@ class Simulator:
         )
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # the scheme is ours
             return json.load(response)
+
+    def listed(self, noun: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return all that Stripe lists of a noun, as its JSON, the newest first."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            query = urllib.parse.urlencode({"limit": PAGE, **parameters, **after})
+            request = urllib.request.Request(  # noqa: S310  # the scheme is ours
+                f"{self.url}/v1/{noun}?{query}", headers={"Authorization": f"Bearer {KEY}"}
+            )
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # the scheme is ours
+                page = json.load(response)
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+
+    def events_of(self, *names: str, **parameters: Any) -> list[tuple[str, bytes]]:
+        """Return type and body of the events that name one of these, the oldest first; without a name of all."""
+        bodies = [(each["type"], json.dumps(each).encode()) for each in reversed(self.listed("events", **parameters))]
+        return [(kind, body) for kind, body in bodies if not names or any(name.encode() in body for name in names)]
 
     def faults(self, *rules: dict[str, Any]) -> None:
         self.control("POST", "faults", list(rules))

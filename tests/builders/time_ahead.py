@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy
 from redis import Redis
-from sqlalchemy.pool import NullPool
 
 from models.database import IDLE_IN_TRANSACTION_SECONDS, psycopg_url
 from tasks.intake import GROUP
@@ -34,7 +33,7 @@ class TimeAhead:
     """Sets the clock of a database, and of a journal's pending entries, ahead."""
 
     def __init__(self, database_url: str, redis: Redis, journal: str) -> None:
-        self._engine = sqlalchemy.create_engine(psycopg_url(database_url), poolclass=NullPool)
+        self._engine = sqlalchemy.create_engine(psycopg_url(database_url), pool_size=1, max_overflow=0)
         self._redis = redis
         self._journal = journal
         self.seconds = 0.0
@@ -42,6 +41,10 @@ class TimeAhead:
             connection.exec_driver_sql(_INSTALL)
             name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
             connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET search_path = ahead, pg_catalog, public')
+
+    def close(self) -> None:
+        """Close the connection by which the clock is set."""
+        self._engine.dispose()
 
     def reset(self) -> None:
         """Show the true time again."""

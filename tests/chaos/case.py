@@ -5,7 +5,6 @@ What a scene arranges goes through the shipped code and real servers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +74,5 @@ def paid_at_stripe(stage: Stage) -> tuple[Posted, list[bytes]]:
 def events_of(stage: Stage, posted: Posted) -> list[bytes]:
     """Return the events that Stripe has of a payment."""
     intent = stage.house.payment(posted.payment_id)["stripe_id"]
-    listed = stage.stripe.client.v1.events.list({"limit": 20}).data
-    heard = [json.dumps(each.to_dict(), default=str).encode() for each in listed]
-    return [each for each in heard if intent.encode() in each]
+    events = stage.stripe.events_of(intent, **stage.since)
+    return [body for _, body in reversed(events)]

@@ -112,15 +112,15 @@ def unsettled_invoice(stage: Stage, invoice_id: str, status: str) -> list[str]:
     rows = stage.house.sql("SELECT * FROM invoices WHERE id = :id", id=invoice_id)
     if not rows:
         return ["there is no row of the invoice"]
-    listed = stage.stripe.client.v1.invoices.list({"limit": 100}).auto_paging_iter()
-    made = [each for each in listed if each.to_dict()["metadata"].get("tollgate_invoice") == invoice_id]
+    listed = stage.stripe.listed("invoices", **stage.since)
+    made = [each["id"] for each in listed if each["metadata"].get("tollgate_invoice") == invoice_id]
     wrong = []
-    if [each.id for each in made] != [rows[0]["stripe_id"]]:
-        wrong.append(f"Stripe made the invoices {[each.id for each in made]}, we know {rows[0]['stripe_id']}")
+    if made != [rows[0]["stripe_id"]]:
+        wrong.append(f"Stripe made the invoices {made}, we know {rows[0]['stripe_id']}")
     if (rows[0]["status"], rows[0]["dirty"]) != (status, False):
         wrong.append(f"the invoice is {rows[0]['status']}, dirty {rows[0]['dirty']}")
-    events = stage.stripe.client.v1.events.list({"limit": 100, "type": "invoice.sent"}).data
-    mails = [each for each in events if each.to_dict()["data"]["object"]["id"] == rows[0]["stripe_id"]]
+    events = stage.stripe.listed("events", type="invoice.sent", **stage.since)
+    mails = [each for each in events if each["data"]["object"]["id"] == rows[0]["stripe_id"]]
     if len(mails) != rows[0]["sends"]:
         wrong.append(f"the invoice was mailed {len(mails)} times")
     try:

@@ -15,7 +15,7 @@ from celery.exceptions import Ignore, Retry
 from config.celery_factory import create_celery
 from config.errors import JobEndedError
 from ingress.app import create_app
-from tasks import disputes, evidence, intake, invoices, payment_operations, reconciliation, refunds, upkeep
+from tasks import disputes, evidence, invoices, payment_operations, reconciliation, refunds, upkeep
 from tasks.admission import Admission
 from tasks.contracts.disputes import AcceptDispute, SubmitDispute, WatchDisputes
 from tasks.contracts.events import HealEvents, StripeEvent
@@ -78,7 +78,6 @@ TASKS = {
     StripeEvent.KIND.name: handle,
 }
 TOLD = (Ignore, Retry, JobEndedError)  # how a task tells Celery, and so Flower, what became of its job
-MOMENT_MS = 1  # to wait for news in the journal: a test knows when there is some
 
 
 @contextmanager
@@ -112,17 +111,12 @@ def dispatcher(house: dict[str, Any], *, do: list[str], idle_reader_ms: int | No
 
 def dispatch(runtime: Runtime, app: Celery, do: list[str]) -> None:
     """Do what a dispatcher does, in this order, each as its loop would: what fails is logged, and the next begins."""
-    intake.BLOCK_MS = MOMENT_MS
     tried = Rounds(DatabaseWatch(_nothing))
-    blocking = create_redis(runtime.settings.redis)
-    reader = Reader(runtime, app, blocking)
+    reader = Reader(runtime, app, runtime.redis, block_ms=None)  # a test knows when there is news
     rounds = {"join": reader.join, "left": reader.take_left, "new": reader.take_new}
     rounds |= {chore.name: chore.do for chore in upkeep.chores(runtime, app)}
-    try:
-        for name in do:
-            tried.attempt(name, rounds[name])
-    finally:
-        blocking.close()
+    for name in do:
+        tried.attempt(name, rounds[name])
 
 
 def worker(house: dict[str, Any], *, queue: str) -> int:

@@ -64,6 +64,7 @@ class Stage:
     website: ScriptedServer
     plan: dict[str, Any] = field(default_factory=dict)
     ran: dict[str, float] = field(default_factory=dict)
+    began: int = 0  # when this case did, by the simulator's clock, in seconds since 1970
 
     def post(self, key: str | None = None, **changes: Any) -> Posted:
         """Post a payment, of a new customer unless told otherwise, and have it accepted."""
@@ -83,6 +84,11 @@ class Stage:
         assert answer.status_code in {200, 202}, answer.json
         assert answer.json is not None
         return answer.json["job"]["id"], answer.json["invoice"]["id"]
+
+    @property
+    def since(self) -> dict[str, int]:
+        """What to ask the simulator for to be listed what was made since the case began, and nothing older."""
+        return {"created[gte]": self.began}
 
     def take_in(self, *do: str) -> None:
         """Do a dispatcher's rounds; by default it takes the journal in."""
@@ -153,6 +159,7 @@ class Stage:
         gateway = StripeGateway(settings.stripe, breaker, system=system_id(settings.derivation_key))
         self.house.runtime = dataclasses.replace(self.house.runtime, stripe=gateway)
         self.stripe.control("DELETE", "faults")
+        self.began = self.stripe.control("GET", "clock")["now"]
         self.website.heard.clear()
         self.time.reset()
 
@@ -190,3 +197,4 @@ def staged(database_url: str, redis_url: str, prefix: str, stripe: Simulator, ac
             yield Stage(first, site, stripe, time, actors, website, plan)
         finally:
             site.close()
+            time.close()

@@ -19,7 +19,7 @@ from redis.connection import AbstractConnection
 from sqlalchemy import Connection, Engine, event
 from urllib3 import HTTPConnectionPool
 
-from tasks import intake, upkeep
+from tasks import upkeep
 from tasks.contracts.steps import Step
 from tests.chaos.case import Scene
 from tests.chaos.roles import ROLES
@@ -132,8 +132,7 @@ def watch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setattr(AbstractConnection, "pack_commands", packing)
     monkeypatch.setattr(Transport, "request", requesting)
     monkeypatch.setattr(HTTPConnectionPool, "urlopen", opening)
-    monkeypatch.setattr(intake, "BLOCK_MS", intake.BLOCK_MS)  # a role sets these two, and here they are set back
-    monkeypatch.setattr(upkeep, "IDLE_CONSUMER_MS", upkeep.IDLE_CONSUMER_MS)
+    monkeypatch.setattr(upkeep, "IDLE_CONSUMER_MS", upkeep.IDLE_CONSUMER_MS)  # a role sets it, and here it is set back
     event.listen(Engine, "commit", watching.commit)
     yield watching
     event.remove(Engine, "commit", watching.commit)

@@ -14,7 +14,7 @@ from tests.builders.dispute_stage import Disputed, accounts, ask_for_fetch, clos
 from tests.builders.dispute_stage import dispute as dispute_there
 from tests.builders.entries import event_entry, payment_entry, refund_entry
 from tests.builders.house import House
-from tests.builders.invoice_stage import events_of, hear, settle
+from tests.builders.invoice_stage import hear, settle
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import dispute, event
 
@@ -130,7 +130,7 @@ def test_in_whatever_order_and_however_often_it_is_heard_it_ends_the_same(
         stripe.control("POST", "disputes/escalate", {"dispute": found.at_stripe})
     outcome = "lost" if seed % 3 else "won"
     stripe.control("POST", "disputes/close", {"dispute": found.at_stripe, "outcome": outcome})
-    bodies = [body for _, body in events_of(stripe, found.at_stripe)] * 2
+    bodies = [body for _, body in stripe.events_of(found.at_stripe)] * 2
     random.Random(seed).shuffle(bodies)
     hear(shop, *bodies)
     assert standing(shop, found) == (outcome, "disputed" if outcome == "lost" else "paid")

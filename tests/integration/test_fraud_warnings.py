@@ -167,9 +167,8 @@ def test_a_warning_that_precedes_the_news_of_its_payment_is_paid_back_when_that_
 
 def event_of(stripe: Simulator, name: str, kind: str) -> bytes:
     """Return the body of Stripe's event of that type about that object."""
-    listed = stripe.client.v1.events.list({"type": kind, "limit": 100}).data
-    [found] = [each for each in listed if each.data.object["id"] == name]
-    return json.dumps(found.to_dict(), default=str).encode()
+    [found] = [each for each in stripe.listed("events", type=kind) if each["data"]["object"]["id"] == name]
+    return json.dumps(found).encode()
 
 
 def payment_of(house: House, job_id: str) -> str:

@@ -93,11 +93,7 @@ def pass_time(stripe: Simulator, seconds: int = AN_HOUR) -> None:
 
 def events_of(house: House, stripe: Simulator, payment_id: str) -> list[bytes]:
     """Return the bodies of all events that speak of a payment, the oldest in front."""
-    intent = str(house.payment(payment_id)["stripe_id"])
-    bodies = [
-        json.dumps(each.to_dict(), default=str).encode() for each in stripe.client.v1.events.list({"limit": 100}).data
-    ]
-    return [body for body in reversed(bodies) if intent.encode() in body]
+    return [body for _, body in stripe.events_of(str(house.payment(payment_id)["stripe_id"]))]
 
 
 def cursor(house: House) -> Row:

@@ -20,7 +20,6 @@ from tests.builders.invoice_stage import (
     Asked,
     asked,
     at_stripe,
-    events_of,
     hear,
     made,
     pay_by_card,
@@ -63,7 +62,7 @@ def refusal(shop: House, operation: InvoiceOperation) -> str:
 
 def mails(stripe: Simulator, invoice: Asked) -> int:
     [found] = at_stripe(stripe, invoice)
-    return len([kind for kind, _ in events_of(stripe, found.id) if kind == "invoice.sent"])
+    return len([kind for kind, _ in stripe.events_of(found.id) if kind == "invoice.sent"])
 
 
 @pytest.mark.parametrize(("contract", "_path", "at", "status"), ONCE, ids=[verb for _, verb, _, _ in ONCE])
@@ -129,7 +128,7 @@ def test_a_stored_failure_of_a_mail_is_cleared_up_by_its_event_alone(shop: House
     assert mails(stripe, invoice) == 1
     shop.sql("UPDATE jobs SET intent_at = clock_timestamp() - interval '9 seconds' WHERE id = :id", id=job_id)
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for kind, body in events_of(stripe, found.id) if kind == "invoice.sent"))
+    hear(shop, *(body for kind, body in stripe.events_of(found.id) if kind == "invoice.sent"))
     assert shop.operate_invoice(job_id).state == "done"
     assert mails(stripe, invoice) == 1
 
@@ -140,7 +139,7 @@ def test_what_was_paid_past_stripe_posts_nothing_and_says_so(shop: House, stripe
     row = shop.invoice(invoice.id)
     assert (row["paid_out_of_band"], row["payment_id"], row["amount_paid"]) == (True, None, row["total"])
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id)))
     assert shop.sql("SELECT 1 FROM payments WHERE invoice_id = :id", id=invoice.id) == []
     done(shop, PayInvoiceOutOfBand(invoice.id))
 

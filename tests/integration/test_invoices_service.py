@@ -15,7 +15,6 @@ from tests.builders.invoice_stage import (
     Paid,
     asked,
     at_stripe,
-    events_of,
     hear,
     made,
     paid_on_site,
@@ -64,7 +63,7 @@ def assert_one(shop: House, stripe: Simulator, invoice: Asked, status: str = "se
     row = shop.invoice(invoice.id)
     assert (row["status"], row["stripe_id"], row["number"]) == (status, found.id, found.number)
     assert (found.total, row["total"], row["reached"]) == (row["total"], found.total, "delivered")
-    mails = [kind for kind, _ in events_of(stripe, found.id) if kind == "invoice.sent"]
+    mails = [kind for kind, _ in stripe.events_of(found.id) if kind == "invoice.sent"]
     assert len(mails) == mailed
     return found
 
@@ -170,7 +169,7 @@ def test_one_invoice_is_made_and_mailed_once_whatever_befalls_a_step(
         # Stripe keeps a failure under the key: only its event tells that it has mailed the invoice.
         assert shop.make_invoice(invoice.job_id).state == "checking"
         [found] = at_stripe(stripe, invoice)
-        hear(shop, *(body for kind, body in events_of(stripe, found.id) if kind == "invoice.sent"))
+        hear(shop, *(body for kind, body in stripe.events_of(found.id) if kind == "invoice.sent"))
     assert run_until_over(shop, invoice.job_id).state == "done"
     assert_one(shop, stripe, invoice)
 
@@ -322,7 +321,7 @@ def test_an_invoice_of_a_payment_is_issued_as_paid_by_it(shop: House, stripe: Si
     row = shop.invoice(invoice.id)
     assert (row["payment_id"], row["paid_out_of_band"]) == (paid.id, False)
     assert shop.sql("SELECT 1 FROM payments WHERE invoice_id = :id", id=invoice.id) == []
-    hear(shop, *(body for _, body in events_of(stripe, found.id)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id)))
     assert shop.invoice(invoice.id)["status"] == "paid"
 
 
@@ -378,7 +377,7 @@ def test_a_card_payment_on_its_page_becomes_a_payment_of_ours(shop: House, strip
     invoice = made(shop, booking_reference="B-77")
     intent = pay_by_card(stripe, invoice)
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id, intent)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id, intent)))
     assert_one(shop, stripe, invoice, "paid")
     row = shop.invoice(invoice.id)
     payment = shop.payment(row["payment_id"])
@@ -395,7 +394,7 @@ def test_its_events_come_to_the_same_in_any_order(shop: House, stripe: Simulator
     invoice = made(shop)
     intent = pay_by_card(stripe, invoice)
     [found] = at_stripe(stripe, invoice)
-    events = events_of(stripe, found.id, intent)
+    events = stripe.events_of(found.id, intent)
     chosen = {
         "as they came": events,
         "backwards": events[::-1],
@@ -418,7 +417,7 @@ def test_an_invoices_payment_is_no_second_one_of_its_booking(shop: House, stripe
     invoice = made(shop, booking_reference="B-deposit")
     intent = pay_by_card(stripe, invoice)
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id, intent)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id, intent)))
     reviews = shop.sql("SELECT 1 FROM jobs WHERE kind = 'payments.review' AND subject_id = :id", id=deposit.id)
     assert reviews == []
     flagged = "SELECT 1 FROM flags WHERE kind = 'duplicate_payment' AND subject_id IN (:a, :b)"
@@ -430,7 +429,7 @@ def test_an_event_may_come_before_the_answer(shop: House, stripe: Simulator) -> 
     stripe.faults({"do": "drop", "match": {"method": "POST", "path": STEPS["finalize"]}})
     assert shop.make_invoice(invoice.job_id).state == "checking"
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id)))
     assert shop.invoice(invoice.id)["status"] == "open"
     assert run_until_over(shop, invoice.job_id).state == "done"
     assert_one(shop, stripe, invoice)
@@ -442,7 +441,7 @@ def test_an_invoice_of_others_is_foreign_but_its_number_is_kept(shop: House, str
     draft = client.create({"customer": customer.id, "collection_method": "send_invoice", "days_until_due": 7})
     client.add_lines(draft.id, {"lines": [{"amount": 1000, "description": "Else"}]})
     final = client.finalize_invoice(draft.id)
-    hear(shop, *(body for _, body in events_of(stripe, draft.id)))
+    hear(shop, *(body for _, body in stripe.events_of(draft.id)))
     outcomes = {
         row["outcome"] for row in shop.sql("SELECT outcome FROM stripe_events WHERE object_id = :id", id=draft.id)
     }
@@ -456,7 +455,7 @@ def test_a_refund_of_an_invoices_payment_is_a_refund_as_any(shop: House, stripe:
     invoice = made(shop)
     intent = pay_by_card(stripe, invoice)
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id, intent)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id, intent)))
     entry = refund_entry(shop.invoice(invoice.id)["payment_id"])
     shop.take_in(entry)
     assert shop.refund(entry.job_id).state == "done"
@@ -468,7 +467,7 @@ def test_its_story_is_told_by_every_id_that_it_has(shop: House, stripe: Simulato
     invoice = made(shop)
     intent = pay_by_card(stripe, invoice)
     [found] = at_stripe(stripe, invoice)
-    hear(shop, *(body for _, body in events_of(stripe, found.id, intent)))
+    hear(shop, *(body for _, body in stripe.events_of(found.id, intent)))
     for name in (invoice.id, found.id, found.number, invoice.job_id, shop.invoice(invoice.id)["payment_id"]):
         with shop.runtime.reading() as session:
             timeline = timeline_of(session, str(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import Any
 
 import pytest
@@ -329,15 +328,12 @@ def paid_at_simulator(shop: House, stripe: Simulator, card: str = "4242424242424
 
 def hear_all(shop: House, stripe: Simulator, *names: str) -> None:
     """Let everything be heard that the simulator tells of these objects, twice, the newest first."""
-    listed = [
-        json.dumps(each.to_dict(), default=str).encode() for each in stripe.client.v1.events.list({"limit": 100}).data
-    ]
-    for body in [*listed, *listed]:
-        if any(name.encode() in body for name in names):
-            taken = event_entry(body)
-            shop.take_in(taken)
-            shop.make_due(taken.job_id)
-            shop.handle(taken.job_id)
+    newest_first = [body for _, body in reversed(stripe.events_of(*names))]
+    for body in [*newest_first, *newest_first]:
+        taken = event_entry(body)
+        shop.take_in(taken)
+        shop.make_due(taken.job_id)
+        shop.handle(taken.job_id)
     while shop.refresh_all():
         pass
     while shop.collect_fees():

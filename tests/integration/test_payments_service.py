@@ -37,8 +37,9 @@ def accepted(shop: House, **changes: Any) -> tuple[str, str]:
 
 def made(stripe: Simulator, payment_id: str) -> list[Any]:
     """Return the PaymentIntents that Stripe made for a payment, by its own word."""
-    listed = stripe.client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
-    return [each for each in listed if each.to_dict()["metadata"].get("tollgate_payment") == payment_id]
+    listed = stripe.listed("payment_intents")
+    named = [each["id"] for each in listed if each["metadata"].get("tollgate_payment") == payment_id]
+    return [stripe.client.v1.payment_intents.retrieve(each) for each in named]
 
 
 def run_until_over(shop: House, job_id: str, runtime: Runtime | None = None) -> Result:

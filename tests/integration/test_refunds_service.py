@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,18 +65,11 @@ def pay(shop: House, stripe: Simulator, card: str = GOOD_CARD, **changes: Any) -
 
 def hear(shop: House, stripe: Simulator, paid: Paid, *kinds: str) -> None:
     """Let the events come that Stripe has of a payment, of some kinds or all; then fetch what is in doubt."""
-    bodies = [body for kind, body in heard_of(stripe, paid) if not kinds or kind in kinds]
+    bodies = [body for kind, body in stripe.events_of(paid.intent) if not kinds or kind in kinds]
     entries = [event_entry(body) for body in bodies]
     shop.take_in(*entries)
     shop.handle(*(entry.job_id for entry in entries))
     settle(shop)
-
-
-def heard_of(stripe: Simulator, paid: Paid) -> list[tuple[str, bytes]]:
-    """Return kind and body of Stripe's events of a payment, the oldest first."""
-    listed = stripe.client.v1.events.list({"limit": 100}).data
-    bodies = [(each.type, json.dumps(each.to_dict(), default=str).encode()) for each in reversed(listed)]
-    return [(kind, body) for kind, body in bodies if paid.intent.encode() in body]
 
 
 def settle(shop: House) -> None:
@@ -347,7 +339,7 @@ def test_what_stripe_may_count_already_is_neither_counted_twice_nor_refused(
     first, _ = asked(shop, paid, amount=3000)
     stripe.faults({"do": "drop", "match": REFUNDS})
     assert shop.refund(first).state == "checking"
-    bodies = [body for kind, body in heard_of(stripe, paid) if kind == "charge.refunded"]
+    bodies = [body for kind, body in stripe.events_of(paid.intent) if kind == "charge.refunded"]
     entries = [event_entry(body) for body in bodies]
     shop.take_in(*entries)
     shop.handle(*(entry.job_id for entry in entries))

@@ -304,8 +304,7 @@ def test_the_simulators_own_events_in_any_order_and_batch_end_as_the_simulator_h
     shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, "4000000000009995")
     shopper.pay(stripe.url, PUBLISHABLE_KEY, secret, "4242424242424242")
     stripe.client.v1.refunds.create({"payment_intent": name, "amount": 950})
-    listed = [json.dumps(each.to_dict(), default=str) for each in stripe.client.v1.events.list({"limit": 100}).data]
-    bodies = [each.encode() for each in listed if name in each]
+    bodies = [body for _, body in stripe.events_of(name)]
     assert len(bodies) >= 6
     delivered = bodies * 2
     chance.shuffle(delivered)
