@@ -45,6 +45,7 @@ def judge_invoices(
             _judge_doubles(verdict, order, invoice, at_stripe)
             _judge_explained(verdict, order, invoice, at_stripe)
             _judge_totals(verdict, order, invoice, at_stripe)
+            _judge_mails(verdict, order, invoice, at_stripe)
             if order.accepted and invoice.acceptable:
                 verdict.invoices += 1
                 view = views.get(invoice.reference, LastView(None, None))
@@ -84,6 +85,16 @@ def _judge_totals(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, at_st
         if (fact["total"], fact["currency"]) != (invoice.total, invoice.body["currency"]):
             verdict.wrong_amounts += 1
             verdict.findings.append(f"wrong total: {invoice.reference} is over {fact['total']} and not {invoice.total}")
+
+
+def _judge_mails(verdict: Verdict, order: InvoiceOrder, invoice: Invoice, at_stripe: Sequence[Fact]) -> None:
+    """What may have run without its client's knowing may stand anywhere on its way to its mail."""
+    if not invoice.acceptable or not at_stripe or not (order.accepted or order.unknown):
+        return
+    mailed = sum(fact["mailed"] for fact in at_stripe)
+    if mailed > invoice.mails or (order.accepted and mailed < invoice.mails):
+        verdict.wrong_mails += 1
+        verdict.findings.append(f"mails: {invoice.reference} was mailed {mailed} times, and not {invoice.mails}")
 
 
 def _orphan(verdict: Verdict, at_stripe: Sequence[Fact], why: str) -> None:

@@ -33,6 +33,8 @@ INVOICE_ENDS: Final[Mapping[InvoiceFate, str]] = {
     "is refused": "refused",
 }
 DRAFTS: Final[frozenset[InvoiceFate]] = frozenset({"stays a draft", "is finalized later", "is sent later"})
+# Which Stripe mails, once; one that a payment has paid already is for nobody to pay.
+MAILED: Final[frozenset[InvoiceFate]] = frozenset({"is sent", "is sent later", "is voided", "is paid"})
 WEIGHTS: Final[Mapping[InvoiceFate, int]] = {
     "is sent": 4,
     "is issued": 2,
@@ -73,6 +75,11 @@ class Invoice:
     def end(self) -> str:
         """What it must read in the end."""
         return INVOICE_ENDS[self.fate]
+
+    @property
+    def mails(self) -> int:
+        """How often it must be mailed in all."""
+        return int(self.fate in MAILED)
 
     @property
     def total(self) -> int:

@@ -25,6 +25,7 @@ BROKEN: Final[Mapping[str, str]] = {
     "false_failed": "falsely failed",
     "false_refused": "falsely refused",
     "number_gaps": "invoice numbers missing",
+    "wrong_mails": "mailed once more or less than was asked",
     # Every trouble here ends, so that nothing that was accepted has a reason to be given up.
     "given_up": "accepted and given up",
 }
@@ -46,6 +47,7 @@ class Verdict:
     false_failed: int = 0
     false_refused: int = 0
     number_gaps: int = 0
+    wrong_mails: int = 0
     given_up: int = 0
     findings: list[str] = field(default_factory=list)
 

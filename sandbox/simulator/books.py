@@ -58,9 +58,13 @@ def _facts(state: State, source: JsonObject, *names: str) -> JsonObject:
 
 
 def _invoices(state: State) -> list[JsonObject]:
-    """Return the facts of every invoice; one is ``doubled`` if its operation has made another, a draft included."""
+    """Return the facts of every invoice, with how often it was ``mailed``.
+
+    One is ``doubled`` if its operation has made another, a draft included.
+    """
     found = list(state.oldest("invoices"))
     made = Counter(each["metadata"].get(OPERATION) for each in found)
+    mails = Counter(each["data"]["object"]["id"] for each in state.oldest("events") if each["type"] == "invoice.sent")
     facts = []
     for invoice in found:
         operation = invoice["metadata"].get(OPERATION)
@@ -69,6 +73,7 @@ def _invoices(state: State) -> list[JsonObject]:
             | {
                 "operation": operation,
                 "doubled": operation is not None and made[operation] > 1,
+                "mailed": mails[invoice["id"]],
                 "payments": _payments(state, invoice["id"]),
             }
         )

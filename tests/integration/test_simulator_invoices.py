@@ -288,6 +288,15 @@ def test_the_books_tell_which_invoices_one_operation_has_doubled(
     assert [fact_of(simulator, each)["doubled"] for each in (*pair, alone)] == [True, True, False]
 
 
+def test_the_books_tell_how_often_an_invoice_was_mailed(
+    simulator: Simulator, client: stripe.StripeClient, customer: str
+) -> None:
+    issued, mailed = opened(client, customer), opened(client, customer)
+    for _ in range(2):
+        client.v1.invoices.send_invoice(str(mailed.id))
+    assert [fact_of(simulator, each)["mailed"] for each in (issued, mailed)] == [0, 2]
+
+
 def test_a_lost_answer_leaves_one_invoice_and_its_key_replays_it(
     simulator: Simulator, client: stripe.StripeClient, customer: str
 ) -> None:

@@ -57,6 +57,7 @@ def fact(asked: Invoice, **changes: Any) -> dict[str, Any]:
         "metadata": {"booking_reference": asked.reference},
         "operation": f"inv_{number}/draft/1",
         "doubled": False,
+        "mailed": int(asked.fate in {"is sent", "is paid", "is voided"}),
         "payments": [
             {"payment_intent": intent, "charge": charge if paid else None, "status": "paid" if paid else "open"}
         ],
@@ -104,7 +105,7 @@ def test_an_accepted_invoice_that_is_not_at_stripe_is_lost(orders: list[InvoiceO
 
 def test_a_second_invoice_for_one_booking_is_a_double(orders: list[InvoiceOrder]) -> None:
     ledger = ledger_of(orders)
-    ledger["invoices"].append(fact(orders[0].invoices[0], id="in_again", number=None))
+    ledger["invoices"].append(fact(orders[0].invoices[0], id="in_again", number=None, mailed=0))
     assert judged(orders, ledger) == {"double_invoices": 1}
 
 
@@ -197,6 +198,24 @@ def test_an_invoice_for_a_payment_that_was_charged_again_is_found(orders: list[I
     assert judged(orders, ledger) == {"wrong_amounts": 1}
 
 
+@pytest.mark.parametrize("number", range(len(FATES)))
+def test_a_mail_too_many_or_too_few_is_found(orders: list[InvoiceOrder], number: int) -> None:
+    for change in (1, -1):
+        ledger = ledger_of(orders)
+        ledger["invoices"][number]["mailed"] += change
+        if ledger["invoices"][number]["mailed"] >= 0:
+            assert judged(orders, ledger) == {"wrong_mails": 1}
+
+
+def test_two_mails_are_found_also_where_the_client_does_not_know_that_it_ran(orders: list[InvoiceOrder]) -> None:
+    unanswered(orders[0], "no_answer")
+    ledger = ledger_of(orders)
+    ledger["invoices"][0]["mailed"] = 0
+    assert judged(orders, ledger) == {}
+    ledger["invoices"][0]["mailed"] = 2
+    assert judged(orders, ledger) == {"wrong_mails": 1}
+
+
 def test_a_number_that_is_missing_in_between_is_a_gap(orders: list[InvoiceOrder]) -> None:
     ledger = ledger_of(orders)
     ledger["invoices"][0]["number"] = "P1-0003"
@@ -253,7 +272,7 @@ def test_an_unknown_order_may_have_run_once(orders: list[InvoiceOrder]) -> None:
     ledger = ledger_of(orders)
     assert judged(orders, ledger) == {}
     assert judged(orders, {**ledger, "invoices": ledger["invoices"][1:]}) == {}
-    ledger["invoices"].append(fact(orders[0].invoices[0], id="in_again", number=None))
+    ledger["invoices"].append(fact(orders[0].invoices[0], id="in_again", number=None, mailed=0))
     assert judged(orders, ledger) == {"double_invoices": 1}
 
 
