@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import Any
 
+import sqlalchemy
 import stripe
 from sqlalchemy.orm import configure_mappers
 
@@ -23,8 +24,11 @@ from config import failpoints
 from config.celery_factory import create_celery
 from config.failpoints import parse_failpoints
 from config.keyspace import Keyspace
+from models.base import Base
 from tasks.contracts.steps import arm_failpoints
+from tests.builders.worker import worker_settings
 from tests.chaos.roles import ROLES
+from workers.runtime import create_runtime
 
 READ_BYTES = 65_536
 # What the gateway uses of Stripe's library; a name that is missing here costs an actor some milliseconds, no more.
@@ -82,8 +86,12 @@ def main() -> None:
 
 
 def load() -> None:
-    """Have libraries load and prepare what they put off until it is used."""
+    """Have libraries load and prepare what they put off until it is used; nothing is connected."""
     configure_mappers()
+    runtime = create_runtime(worker_settings(), "zygote")
+    for mapper in Base.registry.mappers:
+        sqlalchemy.select(mapper).compile(runtime.engine)
+    runtime.close()
     app = create_celery(broker_url="memory://", keyspace=Keyspace("none:"), publishes_only=True)
     app.finalize()
     for late in ("amqp", "events", "backend"):
