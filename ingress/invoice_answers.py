@@ -116,7 +116,7 @@ class BatchLineSchema(Answer):
 
     line = fields.Integer(required=True, strict=True, metadata={"description": "Its place, from 0"})
     status = text(
-        "`refused` with a problem; `accepted` until its invoice has begun, then as the invoice",
+        "`refused` with a problem; `accepted` until its invoice can be read by itself, then as the invoice",
         validate=validate.OneOf(("accepted", *INVOICE_STATUSES)),
     )
     invoice = text("The invoice's id; null if the line was refused", allow_none=True)

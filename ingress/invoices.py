@@ -5,18 +5,18 @@ Whether an invoice exists, whose it is, and whether it can be changed, only the 
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, request
 
 from ingress.answers import tagged_answer
-from ingress.commands import Command, keep, read_command
+from ingress.commands import keep, read_command
 from ingress.door import Door
 from ingress.fields import StrictSchema
 from ingress.invoice_schema import InvoiceSchema, invoice_contract
 from ingress.reads import find, is_id, no_such
 from ingress.views import Unseen, glimpse
 from tasks.contracts import identity, representations
+from tasks.contracts.accepted_invoice import accepted_invoice
 from tasks.contracts.invoice_operations import (
     FinalizeInvoice,
     InvoiceOperation,
@@ -25,7 +25,6 @@ from tasks.contracts.invoice_operations import (
     SendInvoice,
     VoidInvoice,
 )
-from tasks.contracts.invoices import CreateInvoice
 from tasks.contracts.views import InvoiceView, PaymentView
 
 ROUTE = "invoices"
@@ -58,7 +57,8 @@ def invoices(door: Door) -> Blueprint:
         payment = command.asked.get("payment")
         shown = None if payment is None else glimpse(door, PaymentView, payment, client)
         contract = invoice_contract(invoice_id, command.asked, None if shown is None else shown.status)
-        return keep(door, command, contract, first_view(door, command, contract))
+        first = accepted_invoice(contract, client_id=client, job_id=command.job_id, at=door.timestamp())
+        return keep(door, command, contract, first)
 
     @routes.get("/v1/invoices/<invoice_id>")
     def show_invoice(invoice_id: str) -> Response:
@@ -72,43 +72,6 @@ def invoices(door: Door) -> Blueprint:
         )
 
     return routes
-
-
-def first_view(door: Door, command: Command, contract: CreateInvoice) -> InvoiceView:
-    """Return the view of an invoice that was accepted just now."""
-    now, total = door.timestamp(), contract.total
-    return InvoiceView(
-        id=contract.invoice_id,
-        client_id=command.client.client_id,
-        job_id=command.job_id,
-        status="processing",
-        number=None,
-        currency=contract.currency,
-        subtotal=total.net,
-        tax_amount=total.tax,
-        total=total.gross,
-        amount_paid=0,
-        tax_inclusive=contract.tax_inclusive,
-        lines=[
-            _line(each, line.sum.net, line.sum.tax) for each, line in zip(contract.lines, contract.priced, strict=True)
-        ],
-        purchase_order=contract.purchase_order,
-        booking_reference=contract.booking_reference,
-        payment_id=contract.payment_id,
-        paid_out_of_band=False,
-        due_at=None,
-        sent_at=None,
-        paid_at=None,
-        hosted_invoice_url=None,
-        invoice_pdf=None,
-        stripe_invoice=None,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _line(line: Any, net: int, tax_amount: int) -> dict[str, Any]:
-    return {**line, "net": net, "tax_amount": tax_amount}
 
 
 def _operate(door: Door, verb: str, contract: type[InvoiceOperation], invoice_id: str) -> Response:

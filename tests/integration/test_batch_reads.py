@@ -36,14 +36,20 @@ def invoice(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def batch(shop: House, site: Site) -> str:
-    """Return the id of a batch of two invoices, which has just been opened."""
+def accepted(shop: House, site: Site) -> Any:
+    """Return the answer to a batch of two invoices, which has been taken in and not opened yet."""
     headers = {"Content-Type": "application/json", **site.headers("k1")}
     answer = site.client().post("/v1/invoices/batch", json={"invoices": [invoice(1), invoice(2)]}, headers=headers)
     assert answer.status_code == 202, answer.json
     shop.reader().take_new()
-    assert run_job(shop.runtime, answer.json["job"]["id"], OPEN).state == "done"
-    return str(answer.json["batch"]["id"])
+    return answer.json
+
+
+@pytest.fixture
+def batch(shop: House, accepted: Any) -> str:
+    """Return the id of the batch, which has just been opened."""
+    assert run_job(shop.runtime, accepted["job"]["id"], OPEN).state == "done"
+    return str(accepted["batch"]["id"])
 
 
 def statuses(site: Site, batch: str) -> dict[str, int]:
@@ -71,6 +77,44 @@ def test_an_invoice_that_is_made_is_shown_beside_one_that_waits(shop: House, sit
     assert statuses(site, batch) == {"accepted": 1, "sent": 1}
     assert shop.make_invoice(second).state == "done"
     assert statuses(site, batch) == {"sent": 2}
+
+
+def test_an_invoice_that_is_not_begun_reads_as_it_was_accepted(shop: House, site: Site, batch: str) -> None:
+    first, second = (str(row["subject_id"]) for row in shop.jobs("invoices.create"))
+    for name in (first, second):
+        show(shop, name)
+    answer = site.get(f"/v1/invoices/{first}")
+    assert answer.status_code == 200, answer.json
+    shown = answer.json
+    assert (shown["status"], shown["number"], shown["total"], shown["stripe_invoice"]) == (
+        "processing",
+        None,
+        4950,
+        None,
+    )
+    assert [line["description"] for line in shown["lines"]] == [LINE["description"]]
+    job = next(row["id"] for row in shop.jobs("invoices.create") if row["subject_id"] == first)
+    assert shown["links"]["job"].endswith(job)
+    assert shop.make_invoice(job).state == "done"
+    assert site.get(f"/v1/invoices/{first}").json["status"] == "sent"
+    show(shop, first)
+    assert site.get(f"/v1/invoices/{first}").json["status"] == "sent"
+    assert site.get(f"/v1/invoices/{second}").json["status"] == "processing"
+
+
+def test_an_invoice_of_a_batch_that_is_not_opened_is_not_called_absent(shop: House, site: Site, accepted: Any) -> None:
+    [name, _] = [line["invoice"] for line in accepted["batch"]["lines"]]
+    show(shop, name)
+    assert site.get(f"/v1/invoices/{name}").status_code == 503
+    stranger = f"pay_{name.partition('_')[2]}"
+    show(shop, stranger)
+    assert site.get(f"/v1/payments/{stranger}").status_code == 404
+    assert run_job(shop.runtime, accepted["job"]["id"], OPEN).state == "done"
+    show(shop, name)
+    assert site.get(f"/v1/invoices/{name}").json["status"] == "processing"
+    stranger = f"inv_{name[5:]}a"
+    show(shop, stranger)
+    assert site.get(f"/v1/invoices/{stranger}").status_code == 404
 
 
 def test_a_batch_is_not_finished_while_an_invoice_of_it_waits_to_be_mailed(

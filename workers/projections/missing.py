@@ -17,6 +17,7 @@ from tasks.contracts.views import FINAL_JOB_STATES, AbsentView, BatchView
 from workers.projections.list_views import Listed, read_lists
 from workers.projections.nouns import Noun, by_noun
 from workers.projections.projector import Shown, current_epoch, note, read_noun, shown_list, write
+from workers.projections.unbegun import in_no_batch, read_unbegun_invoices
 from workers.runtime import Runtime
 
 # A page of unknown ids asked for in a loop costs one job a client and half a minute; what is made meanwhile is shown in
@@ -25,6 +26,7 @@ ABSENT_SECONDS = 30
 OLDER_LIST_SECONDS = 600  # of a list that no projection keeps up: somebody pages through it now
 PIECE = 200  # views that are sealed and written together
 ABSENT_VERSION = 0
+UNBEGUN_VERSION = 0  # older than that of any row
 
 _NOW = text("SELECT EXTRACT(EPOCH FROM clock_timestamp())::float")
 # Jobs of Tollgate's own are shown to nobody; things that a job is yet to make are not absent.
@@ -42,10 +44,12 @@ class _Found:
     epoch: int
     things: dict[Noun, list[Shown]] = field(default_factory=dict)
     lists: list[Shown] = field(default_factory=list)
+    unbegun: list[Shown] = field(default_factory=list)
     absent: list[Shown] = field(default_factory=list)
 
     def all(self) -> list[Shown]:
-        return [*(view for views in self.things.values() for view in views), *self.lists, *self.absent]
+        things = (view for views in self.things.values() for view in views)
+        return [*things, *self.lists, *self.unbegun, *self.absent]
 
 
 def show_missing(runtime: Runtime, wanted: Sequence[tuple[str, ShowViews]]) -> None:
@@ -83,6 +87,8 @@ def _find(session: Session, runtime: Runtime, wanted: Sequence[tuple[str, ShowVi
     _read(session, runtime, found, [name for batch in batches for name in (*batch.invoices, *batch.jobs.values())])
     found.lists = [view for each in listed for view in _list(runtime, each, found.epoch)]
     there = {view.id for views in found.things.values() for view in views}
+    found.unbegun = _unbegun(session, runtime, [name for name in asked if name not in there], found.epoch)
+    there.update(view.id for view in found.unbegun)
     found.absent = _absent(session, runtime, (name for name in asked if name not in there), found.epoch)
     return found
 
@@ -99,8 +105,14 @@ def _list(runtime: Runtime, listed: Listed, epoch: int) -> list[Shown]:
     return shown_list(runtime, listed, epoch, seconds=older if listed.total else ABSENT_SECONDS)
 
 
+def _unbegun(session: Session, runtime: Runtime, names: Sequence[str], epoch: int) -> list[Shown]:
+    keyspace = runtime.settings.redis.keyspace
+    views = read_unbegun_invoices(session, runtime.settings.encryption_keys, names)
+    return [Shown(view.id, keyspace.view(view.id), epoch, UNBEGUN_VERSION, view) for view in views]
+
+
 def _absent(session: Session, runtime: Runtime, names: Iterable[str], epoch: int) -> list[Shown]:
-    candidates = sorted(set(names))
+    candidates = in_no_batch(session, sorted(set(names)))
     parameters = {"ids": candidates, "show": ShowViews.KIND.name}
     to_be_made = set(session.scalars(_TO_BE_MADE, parameters)) if candidates else set()
     until = session.execute(_NOW).scalar_one() + ABSENT_SECONDS
