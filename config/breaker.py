@@ -6,7 +6,7 @@ When it opens and when it probes are settings: `TOLLGATE_STRIPE_BREAKER_FAILURES
 from typing import Final
 
 # Memory
-FORGET_AFTER: Final = 120.0  # failures further apart than this are no outage
+FORGET_AFTER: Final = 120.0  # failures further apart than this are no outage, if calls between them succeed
 SUCCESSES_PER_FAILURE: Final = 20  # that many make up for one failure: it opens when more than one call in 20 fails
 # All processes together open at no more than this many times the failures that one alone would need.
 SHARED_LIMIT: Final = 2

@@ -41,6 +41,7 @@ class Job(Base):
         quarantined: it runs in the quarantine's queue, alone, until it is over.
         intent…: what was committed before Stripe was asked: operation, generation of its key, and since when.
         cancel_asked_at: an operator wants it to end; nothing more is sent on its behalf.
+        began_anew_at: its dead letter, of which it was certain that nothing had happened, was replayed then.
         not_done_said_at: an operator has looked, and says that Stripe did nothing for it.
         discarded_at: an operator has put it out of the dead letters.
     """
@@ -102,6 +103,7 @@ class Job(Base):
     replays: Mapped[int] = mapped_column(server_default="0")
     cancel_asked_at: Mapped[Instant | None]
     not_done_said_at: Mapped[Instant | None]
+    began_anew_at: Mapped[Instant | None]
     discarded_at: Mapped[Instant | None]
     accepted_at: Mapped[Instant]
     expires_at: Mapped[Instant]

@@ -8,7 +8,7 @@ from config.settings import load_database
 from ops.acting import acting, operator
 from ops.connections import open_session
 from ops.output import dry_run_option, in_words, json_option, print_json, print_table, say
-from workers.jobs.pause import is_paused, pause, publish_again, resume
+from workers.jobs.pause import expired, is_paused, pause, publish_again, resume
 
 # Three parts, for each has an index of its own that leaves out the many jobs that are over.
 _QUEUES = text("""
@@ -26,10 +26,16 @@ SELECT names.name AS queue,
     max(EXTRACT(EPOCH FROM clock_timestamp() - jobs.next_run_at)) FILTER (
         WHERE jobs.state IN ('ready', 'waiting', 'checking') AND jobs.next_run_at <= clock_timestamp()
     )::float AS due_for_seconds,
-    min(queues.paused_at) AS paused_at
+    min(queues.paused_at) AS paused_at,
+    min(paused.operator) AS paused_by,
+    min(paused.reason) AS why
 FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS names (name, position)
 LEFT JOIN listed AS jobs ON jobs.queue = names.name
 LEFT JOIN queues ON queues.name = names.name
+LEFT JOIN LATERAL (
+    SELECT operator, reason FROM operator_actions
+    WHERE subject = names.name AND action = 'pause' AND queues.paused_at IS NOT NULL ORDER BY id DESC LIMIT 1
+) AS paused ON TRUE
 GROUP BY names.name, names.position ORDER BY names.position
 """)
 _STRAYS = text("SELECT COALESCE(sum(strays), 0)::bigint FROM processes")
@@ -48,7 +54,7 @@ def queue_group() -> None:
 @queue_group.command("list")
 @json_option
 def list_queues(*, as_json: bool) -> None:
-    """Say of each queue how many jobs are in which state, how long the oldest has been due, and whether it is paused.
+    """Say of each queue how many jobs are in which state, how long the oldest has been due, and who paused it and why.
 
     Example: tollgate queue list
     """
@@ -71,6 +77,8 @@ def list_queues(*, as_json: bool) -> None:
 def pause_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, as_json: bool) -> None:
     """Pause QUEUES: from now on none of their jobs is begun; what runs goes on to its end, what is posted is kept.
 
+    A job's maximum age runs on: what is too old when its queue is resumed becomes a dead letter, to be replayed.
+
     Example: tollgate queue pause payments --why "Stripe asked us to hold back"
     """
     with open_session(load_database()) as session:
@@ -88,11 +96,12 @@ def pause_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, a
 @dry_run_option
 @json_option
 def resume_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, as_json: bool) -> None:
-    """Let paused QUEUES go on.
+    """Let paused QUEUES go on, and say how many of their jobs have become too old meanwhile.
 
     Example: tollgate queue resume payments --why "Stripe is well again"
     """
     with open_session(load_database()) as session:
+        too_old = {queue: expired(session, queue) for queue in queues if is_paused(session, queue)}
         if dry_run:
             changed = {queue: is_paused(session, queue) for queue in queues}
         else:
@@ -101,12 +110,21 @@ def resume_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, 
             for queue in changed:
                 while publish_again(session, queue):
                     session.commit()
-    _report(changed, ("resumed", "is not paused"), dry_run=dry_run, as_json=as_json)
+    _report(changed, ("resumed", "is not paused"), dry_run=dry_run, as_json=as_json, too_old=too_old)
 
 
-def _report(changed: dict[str, bool], words: tuple[str, str], *, dry_run: bool, as_json: bool) -> None:
+def _report(
+    changed: dict[str, bool],
+    words: tuple[str, str],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    too_old: dict[str, int] | None = None,
+) -> None:
     if as_json:
-        print_json({"dry_run": dry_run, "changed": changed})
+        print_json({"dry_run": dry_run, "changed": changed} | ({} if too_old is None else {"too_old": too_old}))
         return
     for queue, is_new in changed.items():
         say(f"{queue} {words[1]}" if not is_new else f"{queue} {'would be ' * dry_run}{words[0]}")
+        if is_new and too_old and too_old[queue]:
+            say(f"{too_old[queue]} of its jobs are too old by now: see `tollgate dead list --queue {queue}` soon")

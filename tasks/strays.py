@@ -15,10 +15,15 @@ MOST_IDS = 1000  # far more than any batch of ours
 def job_ids_in(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[str] | None:
     """Return the job ids that a message carries as its one argument, or None if it is no hint; then it is counted."""
     ids = arguments[0] if len(arguments) == 1 and not keywords else None
-    if isinstance(ids, list) and 0 < len(ids) <= MOST_IDS and all(isinstance(each, str) for each in ids):
+    if isinstance(ids, list) and 0 < len(ids) <= MOST_IDS and all(map(_may_be_an_id, ids)):
         return ids
     _note("its arguments are no job ids")
     return None
+
+
+def _may_be_an_id(thing: object) -> bool:
+    # PostgreSQL takes no NUL, and no half of a surrogate pair can be sent to it.
+    return isinstance(thing, str) and thing.isascii() and thing.isprintable()
 
 
 # Weak references would let go of these at once.

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from config.errors import StripeInvalidError
+from tasks.contracts.steps import Step
 from tests.builders.entries import event_entry, new_key, payment_entry
 from tests.builders.house import REVIEW, House
 from tests.builders.payments import plant_payment
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import START, FakeStripe, answer_of, charge, event, intent
+from workers.jobs import dead
+from workers.jobs.operator import Operator
 from workers.jobs.run import Result, run_job
 
 pytestmark = pytest.mark.servers
@@ -134,14 +137,51 @@ def test_a_payment_that_was_admitted_is_not_refused_by_a_later_attempt(shop: Hou
 
 
 def test_after_a_restore_a_second_payment_is_not_called_failed(shop: House) -> None:
-    """Stripe may have been asked before the database lost what it knew."""
-    plant_payment(shop, "requires_confirmation", booking_reference="B-1")
+    """Stripe was asked before the database lost what it knew."""
     job, payment = posted(shop, "B-1", on_duplicate="refuse")
-    shop.sql("UPDATE jobs SET accepted_at = accepted_at - interval '1 hour' WHERE id = :id", id=job)
-    shop.create(job)
-    assert shop.job(job)["problem"] is None
+    assert shop.create(job).state == "done"
+    restored_before_it_was_asked(shop, job, payment)
+    plant_payment(shop, "requires_confirmation", booking_reference="B-1")
+    assert shop.create(job).state == "done"
+    assert shop.payment(payment)["status"] == "requires_confirmation"
     review_all(shop)
     assert payment in flagged(shop, "duplicate_payment")
+
+
+def test_a_second_payment_that_was_taken_in_late_is_refused_if_stripe_knows_nothing_of_it(shop: House) -> None:
+    reference = booking()
+    plant_payment(shop, "requires_confirmation", booking_reference=reference)
+    job, payment = posted(shop, reference, on_duplicate="refuse")
+    shop.sql("UPDATE jobs SET accepted_at = accepted_at - interval '1 hour' WHERE id = :id", id=job)
+    assert shop.create(job).state == "refused"
+    assert shop.job(job)["problem"]["code"] == "duplicate_payment"
+    assert shop.payment(payment)["status"] == "failed"
+
+
+def test_a_dead_letter_that_is_replayed_is_refused_if_its_booking_was_paid_meanwhile(shop: House) -> None:
+    reference = booking()
+    job, payment = posted(shop, reference, on_duplicate="refuse")
+    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=job)
+    assert shop.create(job).state == "dead"
+    assert (shop.job(job)["verdict"], shop.payment(payment)["status"]) == ("safe_to_replay", "failed")
+    plant_payment(shop, "paid", booking_reference=reference)
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        assert dead.replay(session, [job], Operator("ada", "Stripe is well again")) == {job: "ready"}
+    assert shop.create(job).state == "refused"
+    assert shop.job(job)["problem"]["code"] == "duplicate_payment"
+    assert shop.payment(payment)["status"] == "failed"
+
+
+def restored_before_it_was_asked(house: House, job: str, payment: str) -> None:
+    """Let rows be as they were before Stripe was asked, long after the job was accepted."""
+    house.force(
+        "UPDATE jobs SET state = 'ready', intent = NULL, intent_at = NULL, finished_at = NULL,"
+        " accepted_at = accepted_at - interval '1 hour' WHERE id = :id",
+        id=job,
+    )
+    house.force(
+        "UPDATE payments SET status = 'processing', stripe_id = NULL, stripe_status = NULL WHERE id = :id", id=payment
+    )
 
 
 def test_a_second_live_payment_is_flagged_with_the_first_by_default(shop: House) -> None:

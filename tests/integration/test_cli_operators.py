@@ -268,7 +268,14 @@ def test_a_queue_is_paused_and_resumed(house: House, run: Run) -> None:
     assert run("queue", "pause", "payments", *WHY).err == "payments is paused already\n"
     assert run("queue", "pause", "refunds", "refunds", *WHY).err == "refunds paused\n"
     assert house.claim(job_id) == []
-    assert run("queue", "resume", "payments", *WHY, "--json").json == {"dry_run": False, "changed": {"payments": True}}
+    shown = run("queue", "list", "--json").json["queues"]
+    [paused] = [each for each in shown if each["queue"] == "payments"]
+    assert (paused["paused_by"], paused["why"]) == ("ada", "INC-42")
+    house.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=job_id)
+    assert "1 of its jobs are too old by now" in run("queue", "resume", "payments", *WHY, "--dry-run").err
+    house.sql("UPDATE jobs SET expires_at = clock_timestamp() + interval '1 hour' WHERE id = :id", id=job_id)
+    resumed = run("queue", "resume", "payments", *WHY, "--json").json
+    assert resumed == {"dry_run": False, "changed": {"payments": True}, "too_old": {"payments": 0}}
     assert len(house.claim(job_id)) == 1
 
 

@@ -225,9 +225,9 @@ def test_a_stored_failure_never_begins_a_new_key_and_waits_for_an_operator(
     shop.age_intent(job_id, shop.runtime.settings.jobs.generation_wait + 60)
     assert run(shop, job_id).state == "checking"
     assert (shop.job(job_id)["intent_generation"], ada.charges()) == (1, [])
-    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 day' WHERE id = :id", id=job_id)
+    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 minute' WHERE id = :id", id=job_id)
     assert run(shop, job_id).state == "checking"
-    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '8 days' WHERE id = :id", id=job_id)
+    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '3 minutes' WHERE id = :id", id=job_id)
     assert run(shop, job_id).state == "dead"
     assert shop.job(job_id)["verdict"] == "reconcile_first"
     assert shop.payment(payment_id)["status"] == "checking"

@@ -9,10 +9,12 @@ from workers.jobs.due import DUE, RUNNABLE
 from workers.jobs.row import JobRow
 
 # Intake follows acceptance within a second. A row that came so much later may be one that a restore had lost; one that
-# was accepted before an operator had the journal read again may be as it was long ago.
+# was accepted before an operator had the journal read again may be as it was long ago. Of one that has begun anew it is
+# certain that nothing had happened until then.
 LATE_SECONDS = 300
 _REREAD = "SELECT max(acted_at) FROM operator_actions WHERE subject = 'journal' AND action = 'reread'"
-LATE = f"COALESCE(created_at - accepted_at > interval '{LATE_SECONDS} seconds' OR accepted_at < ({_REREAD}), FALSE)"
+_TAKEN_IN_LATE = f"began_anew_at IS NULL AND created_at - accepted_at > interval '{LATE_SECONDS} seconds'"
+LATE = f"COALESCE({_TAKEN_IN_LATE} OR COALESCE(began_anew_at, accepted_at) < ({_REREAD}), FALSE)"
 # Stripe's stored failure is as old as its first repetition at least: a look has had so long to find what it did.
 _STORED_FAILURE = """
 (SELECT min(attempts.ended_at) FROM attempts WHERE attempts.job_id = claimed.id

@@ -52,6 +52,7 @@ SET state = CASE WHEN jobs.verdict = 'safe_to_replay' THEN 'ready' ELSE 'checkin
         + CASE WHEN jobs.verdict = 'safe_to_replay' AND intent IS NOT NULL THEN 1 ELSE 0 END,
     intent = CASE WHEN jobs.verdict = 'safe_to_replay' THEN NULL ELSE intent END,
     intent_at = CASE WHEN jobs.verdict = 'safe_to_replay' THEN NULL ELSE intent_at END,
+    began_anew_at = CASE WHEN jobs.verdict = 'safe_to_replay' THEN clock_timestamp() ELSE began_anew_at END,
     expires_at = clock_timestamp() + make_interval(secs => ages.max_age),
     attempts = 0, replays = replays + 1, cancel_asked_at = {stopped}, not_done_said_at = {stopped},
     discarded_at = NULL, finished_at = NULL, problem = NULL, verdict = NULL,

@@ -47,7 +47,7 @@ def outcome_of(
         problem = {"code": "gave_up", "detail": "Tollgate asked Stripe for two things under one key: staff must look."}
         return Outcome("dead", problem=problem, error=described, verdict="reconcile_first", request_id=request_id)
     if isinstance(error, DuplicatePaymentError) and not (intended or job.may_have_asked):
-        return Outcome("refused", problem={"code": "duplicate_payment", "detail": str(error)}, error=described)
+        return duplicate(error)
     nothing_happened = isinstance(error, StripeError) and not isinstance(error, StripeOutcomeUnknownError)
     certain = nothing_happened or not (intended or isinstance(error, StripeOutcomeUnknownError))
     state = "waiting" if certain and not job.may_have_asked else "checking"
@@ -74,6 +74,11 @@ def _delay(error: Exception, job: JobRow, settings: JobSettings, random: Callabl
     return backoff(
         job.attempts, base=settings.backoff_base, cap=settings.backoff_cap, random=random, retry_after=retry_after
     )
+
+
+def duplicate(error: DuplicatePaymentError) -> Outcome:
+    """Return the refusal of a payment beside which its booking has another."""
+    return Outcome("refused", problem={"code": "duplicate_payment", "detail": str(error)}, error=describe(error))
 
 
 def describe(error: Exception) -> dict[str, str]:

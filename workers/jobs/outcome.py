@@ -68,7 +68,8 @@ WITH finished AS (
         attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END,
         snoozes = snoozes + CASE WHEN :counts THEN 0 ELSE 1 END,
         next_run_at = clock_timestamp() + make_interval(
-            secs => CASE WHEN :state = 'waiting' AND cancel_asked_at IS NOT NULL THEN 0 ELSE :delay END),
+            secs => CASE WHEN cancel_asked_at IS NULL THEN :delay WHEN :state = 'waiting' THEN 0
+                WHEN :stopped THEN :delay ELSE LEAST(:delay, :soon) END),
         problem = CAST(:problem AS jsonb),
         first_error = COALESCE(first_error, CAST(:error AS jsonb)),
         last_error = COALESCE(CAST(:error AS jsonb), last_error),
@@ -85,6 +86,7 @@ WITH finished AS (
 SELECT id FROM finished
 """)
 
+SOON_SECONDS = 1.0  # an attempt that was under way when it was cancelled is followed by one that knows of it
 FINAL_STATES = frozenset({"done", "refused", "dead", "cancelled"})
 
 
@@ -103,6 +105,8 @@ def finish(session: Session, job: JobRow, outcome: Outcome) -> None:
             "queue": _queue(job, outcome),
             "counts": outcome.counts,
             "delay": outcome.delay,
+            "soon": SOON_SECONDS,
+            "stopped": job.stopped_for is not None,
             "problem": _json(outcome.problem),
             "error": _json(outcome.error),
             "verdict": outcome.verdict,

@@ -24,6 +24,11 @@ WITH swallowed AS (
 )
 UPDATE jobs SET published_at = NULL FROM swallowed WHERE jobs.id = swallowed.id RETURNING jobs.id
 """)  # noqa: S608 - built of constants
+_EXPIRED = text(f"""
+SELECT count(*) FROM jobs WHERE queue = :name AND expires_at <= clock_timestamp()
+    AND (({one_of("state", DUE_STATES)} AND published_at IS NULL)
+        OR ({one_of("state", DUE_STATES)} AND published_at IS NOT NULL))
+""")  # noqa: S608 - built of constants, in the words of the jobs' partial indexes
 STEP = 2_000  # rows that are published again in one transaction, well within a statement's time limit
 
 
@@ -53,6 +58,11 @@ def publish_again(session: Session, queue: str) -> int:
     Without this the rest would be found to be lost, a few hundred at a time.
     """
     return len(session.execute(_PUBLISH_AGAIN, {"name": queue, "most": STEP}).all())
+
+
+def expired(session: Session, queue: str) -> int:
+    """Return how many jobs of a queue are too old to be begun any more."""
+    return int(session.execute(_EXPIRED, {"name": queue}).scalar_one())
 
 
 def is_paused(session: Session, queue: str) -> bool:

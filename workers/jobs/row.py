@@ -56,6 +56,14 @@ class JobRow:
         """Whether an earlier attempt may have asked Stripe for something: look before asking."""
         return self.intent is not None or (self.taken_in_late and kind_of(self.kind).asks)
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing is left to be judged before Stripe is looked at: it was, or nothing is sent any more.
+
+        One that was taken in late is judged like any other; it only looks at Stripe before it asks.
+        """
+        return self.intent is not None or (self.may_have_asked and self.stopped_for is not None)
+
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         """Read the columns that `claim` returns."""

@@ -26,6 +26,8 @@ class RecentFailures:
     """Failures of the last two minutes, less one for every twenty successes. Not safe for threads by itself.
 
     One success does not start the count anew: else an endpoint that fails half of its calls would never be noticed.
+    Failures that nothing has succeeded between count however far apart they are: else an outage at night, when a call
+    is made every few minutes, would never be noticed either.
 
     Args:
         clock: seconds that never go back.
@@ -35,13 +37,16 @@ class RecentFailures:
         self._clock = clock
         self._failures: deque[float] = deque()
         self._successes = 0
+        self._in_a_row = 0
 
     def add(self) -> None:
         """Note a failure."""
         self._failures.append(self._clock())
+        self._in_a_row += 1
 
     def forgive(self) -> None:
         """Note a success; every twentieth makes up for the oldest failure."""
+        self._in_a_row = 0
         if not self._failures:
             return
         self._successes += 1
@@ -54,9 +59,9 @@ class RecentFailures:
         oldest = self._clock() - FORGET_AFTER
         while self._failures and self._failures[0] < oldest:
             self._failures.popleft()
-        return len(self._failures)
+        return max(len(self._failures), self._in_a_row)
 
     def clear(self) -> None:
         """Forget everything."""
         self._failures.clear()
-        self._successes = 0
+        self._successes = self._in_a_row = 0

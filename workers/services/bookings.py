@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from config.errors import DuplicatePaymentError
@@ -41,7 +41,7 @@ def is_live(payment: Payment) -> bool:
 MOST_TOLD: Final = 20  # a client that names everything by one reference must not make each flag a long list
 LOCK_BYTES: Final = 8  # an advisory lock is named by a bigint
 _LOCK = text("SELECT pg_advisory_xact_lock(:name)")
-_IS_KNOWN = text("SELECT FROM payments WHERE id = :id")
+_KNOWN = text("SELECT status, stripe_id FROM payments WHERE id = :id")
 _OTHERS = text(f"""
 SELECT EXISTS (
     SELECT FROM payments AS other WHERE other.client_id = :client AND other.booking_reference = :booking
@@ -55,24 +55,37 @@ def duplicate_details(ids: Sequence[str], *, paid: bool) -> Mapping[str, Any]:
     return {"payments": sorted(ids)[:MOST_TOLD], "number": len(ids), "paid": paid}
 
 
-def admit(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment) -> None:
+def admit(session: Session, runtime: Runtime, job: JobRow, request: CreatePayment) -> bool:
     """Admit a new payment beside the others of its booking, in the transaction that makes its row.
 
-    Two payments of one booking can't both be the first: a lock on the booking is held until that transaction ends. It
+    One that has failed, and whose dead letter is replayed, is a new one again: others may have come meanwhile. Two
+    payments of one booking can't both be the first: a lock on the booking is held until that transaction ends. It
     is taken before any row but the job's own, so that nobody who holds it waits for another that does.
+
+    Returns:
+        whether it is admitted. It is not if there is a live one, the request wants to be refused then, and a restored
+        database does not know for certain that nothing was sent: it is to be refused if Stripe has nothing of it.
 
     Raises:
         DuplicatePaymentError: if there is a live one, and the request wants to be refused then. Nothing was sent.
     """
-    if session.execute(_IS_KNOWN, {"id": request.payment_id}).first() is not None:
-        return  # admitted by an earlier attempt
+    known = session.execute(_KNOWN, {"id": request.payment_id}).first()
+    if known is not None and not _is_new_again(known, job):
+        return True  # by an earlier attempt
     session.execute(_LOCK, {"name": _lock_name(runtime, job.client_id, request.booking_reference)})
     if not _has_others(session, job.client_id, request.booking_reference, request.payment_id):
-        return
-    # After a restore Stripe may know of it already: then only the flag is left.
-    if request.on_duplicate == "refuse" and not job.may_have_asked:
+        return True
+    refuse = request.on_duplicate == "refuse"
+    if refuse and not job.may_have_asked:
         raise DuplicatePaymentError
     _ask_for_review(session, runtime, job.client_id, ReviewPayment(request.payment_id, asked=True), job.request_id)
+    return not refuse or job.intent is not None
+
+
+def _is_new_again(known: Row[Any], job: JobRow) -> bool:
+    """Tell whether a payment that has a row is to be admitted anew, since nothing was asked of Stripe for it."""
+    undecided = job.may_have_asked and job.intent is None
+    return known.stripe_id is None and (known.status == "failed" or undecided)
 
 
 def money_came(session: Session, runtime: Runtime, payment: Payment) -> None:

@@ -167,13 +167,13 @@ def _prepare(attempt: Attempt, asked: DisputeOperation, deed: Deed) -> str | Out
             if job.attempts < PATIENT_ATTEMPTS or job.taken_in_late:
                 return waiting_unless_asked(attempt, "DisputeNotHere", f"{asked.dispute_id} is not here yet")
             return refused(UNKNOWN)
-        if not job.may_have_asked:
+        if not job.is_decided:
             # Only once it is known what became of the decision before can be told whose evidence has arrived.
             earlier = wait_for_earlier(attempt, session, dispute.id, KINDS, "dispute")
             if earlier is not None:
                 return earlier
             refusal = deed.refusal(dispute, session.execute(_NOW).scalar_one())
-            if refusal is not None:
+            if refusal is not None and not job.may_have_asked:
                 return refused(refusal)
             attempt.intend(session, _operation(job, deed), job.intent_generation)
         return dispute.stripe_id

@@ -82,12 +82,14 @@ def _prepare(attempt: Attempt, asked: InvoiceOperation, change: Change) -> str |
         invoice = session.scalars(select(Invoice).where(*own).with_for_update()).one_or_none()
         if invoice is None:
             return _not_here(attempt, session, asked)
-        if job.may_have_asked and invoice.stripe_id is not None:
+        if job.is_decided and invoice.stripe_id is not None:
             return invoice.stripe_id
         earlier = wait_for_earlier(attempt, session, invoice.id, KINDS, "invoice")
         if earlier is not None:
             return earlier
-        refusal = _refusal_here(asked, invoice)
+        # What was done before a restore looks as if it could not be done: there Stripe is looked at first.
+        unclear = job.may_have_asked and invoice.stripe_id is not None
+        refusal = None if unclear else _refusal_here(asked, invoice)
         if refusal is not None:
             return refused(refusal)
         assert invoice.stripe_id is not None  # noqa: S101 - else it was refused

@@ -14,7 +14,7 @@ from tasks.contracts.payments import CreatePayment
 from tasks.contracts.steps import Step
 from workers.gateways.snapshots import SavedCard
 from workers.jobs.attempt import Attempt
-from workers.jobs.ending import nothing_found, unsent
+from workers.jobs.ending import in_doubt, nothing_found, unsent
 from workers.jobs.outcome import Outcome
 from workers.services import customers
 from workers.services.customers import KnownCustomer
@@ -74,7 +74,10 @@ def _over(attempt: Attempt, card: str | None) -> Outcome:
         return unsent(attempt.job)
     if attempt.job.said_not_done:
         return nothing_found(attempt.runtime, attempt.job)
-    raise StripeOutcomeUnknownError("nothing more is sent, and whether the card was charged is not known")
+    doubt = "nothing more is sent, and whether the card was charged is not known"
+    if (attempt.job.stopped_for or 0.0) < attempt.runtime.settings.jobs.generation_wait:
+        raise StripeOutcomeUnknownError(doubt)
+    return in_doubt(attempt.job, doubt)
 
 
 def _committed_card(attempt: Attempt, request: CreatePayment) -> str | None:

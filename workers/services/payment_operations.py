@@ -95,9 +95,11 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
         payment = session.scalars(select(Payment).where(*own).with_for_update()).one_or_none()
         if payment is None:
             return not_here(attempt, session, change.asked.payment_id, shown=change.asked.shown)
-        if job.may_have_asked and payment.stripe_id is not None:
+        if job.is_decided and payment.stripe_id is not None:
             return Target(payment.stripe_id, payment.booking_reference)
-        refusal = _refusal_here(change, payment)
+        # What was done before a restore looks as if it could not be done: there Stripe is looked at first.
+        unclear = job.may_have_asked and payment.stripe_id is not None
+        refusal = None if unclear else _refusal_here(change, payment)
         if refusal is not None:
             return _unchanged(refusal)
         if payment.stripe_id is None:

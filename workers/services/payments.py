@@ -6,7 +6,7 @@ import json
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from config.errors import StripeInvalidError
+from config.errors import DuplicatePaymentError, StripeInvalidError
 from config.keyring import Keyring
 from models.encrypted import encrypt
 from models.payment import Payment
@@ -15,6 +15,7 @@ from tasks.contracts.steps import Step
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
+from workers.jobs.failure import duplicate
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
@@ -51,7 +52,9 @@ def create(attempt: Attempt, request: CreatePayment) -> Outcome:
     The intent is committed before Stripe is asked. An attempt that follows one with an intent looks before it asks
     again, always under the same key (see `ask_again`).
     """
-    customer = _prepare(attempt, request)
+    customer, admitted = _prepare(attempt, request)
+    if not admitted:
+        return _refuse_unless_made(attempt, request, customer)
     if request.off_session:
         made = charge(attempt, request, customer)
         return made if isinstance(made, Outcome) else _made(attempt, request, made)
@@ -87,6 +90,13 @@ def _look_a_last_time(attempt: Attempt, request: CreatePayment, customer: KnownC
     return nothing_found(attempt.runtime, attempt.job)
 
 
+def _refuse_unless_made(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) -> Outcome:
+    """Refuse a duplicate of which a restored database does not know whether it was made; Stripe knows."""
+    stripe_customer = customers.look_up(attempt, customer)
+    made = None if stripe_customer is None else look(attempt, request, customer, stripe_customer)
+    return duplicate(DuplicatePaymentError()) if made is None else _made(attempt, request, made)
+
+
 def _made(attempt: Attempt, request: CreatePayment, made: Made) -> Outcome:
     return done(
         lambda session: _record(session, attempt.runtime, request.payment_id, made), request_id=made.answer.request_id
@@ -103,19 +113,20 @@ def _make_for_new_customer(attempt: Attempt, request: CreatePayment, customer: K
     return ask_anew(attempt, Asked(request, stripe_customer, taking(request, customer)))
 
 
-def _prepare(attempt: Attempt, request: CreatePayment) -> KnownCustomer:
+def _prepare(attempt: Attempt, request: CreatePayment) -> tuple[KnownCustomer, bool]:
+    """Make the rows, and commit what will be asked; return the customer, and whether the payment is admitted."""
     with attempt.transaction(Step.INTENT) as session:
         job = attempt.job
-        if job.stopped_for is None:
-            admit(session, attempt.runtime, job, request)
+        admitted = job.stopped_for is not None or admit(session, attempt.runtime, job, request)
         customer = _remember(session, attempt.runtime, job, request, status=BEGUN)
-        if job.stopped_for is None and job.fence > 1:
+        begins = admitted and job.stopped_for is None
+        if begins and job.fence > 1:
             _reopen(session, attempt.runtime, job, request.payment_id)
-        if job.intent is None and job.stopped_for is None:
+        if begins and job.intent is None:
             attempt.intend(
                 session, operation_name(request.payment_id, VERB, job.intent_generation), job.intent_generation
             )
-        return customer
+        return customer, admitted
 
 
 def _reopen(session: Session, runtime: Runtime, job: JobRow, payment_id: str) -> None:

@@ -125,11 +125,21 @@ def test_a_service_that_fails_rarely_stays_in_use(breaker: Breaker, clock: Clock
     assert breaker.state == "closed"
 
 
-def test_failures_that_are_minutes_apart_do_not_add_up(breaker: Breaker, clock: Clock) -> None:
+def test_failures_that_are_minutes_apart_do_not_add_up_if_calls_between_succeed(breaker: Breaker, clock: Clock) -> None:
     for _ in range(5 * FAILURES):
         fail(breaker)
         clock.now += 60
+        call(breaker)
     assert breaker.state == "closed"
+
+
+@pytest.mark.parametrize("apart", [15, 600])
+def test_failures_in_a_row_open_it_however_far_apart_they_are(breaker: Breaker, clock: Clock, apart: float) -> None:
+    for number in range(FAILURES):
+        assert breaker.state == "closed", number
+        fail(breaker)
+        clock.now += apart if number < FAILURES - 1 else 0
+    assert breaker.state == "open"
 
 
 def test_an_error_of_our_own_is_passed_on_and_not_counted(breaker: Breaker) -> None:
