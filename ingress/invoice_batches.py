@@ -181,8 +181,9 @@ def _progress(door: Door, client: ApiKeyRecord, batch: BatchView) -> tuple[Mappi
     Raises:
         MissingError: if one that may have been made is not shown, or it can't be told how far its job is.
     """
-    shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
+    # The jobs first: an invoice is shown no later than its job's end, so that none is over and read as it was before.
     jobs = glimpse_several(door, JobView, list(batch.jobs.values()), client.client_id)
+    shown = glimpse_several(door, InvoiceView, batch.invoices, client.client_id)
     over = {name for name, job in jobs.items() if job.state in FINAL_JOB_STATES}
     if any(job not in jobs or (job in over and invoice not in shown) for invoice, job in batch.jobs.items()):
         raise MissingError

@@ -43,6 +43,10 @@ _HISTORY = text("""
 SELECT old, new, source, evidence, recorded_at AS recorded FROM history WHERE subject_id = :id ORDER BY id
 """)
 _NOW = text("SELECT clock_timestamp()")
+_CAME_TO_NOTHING = text("""
+SELECT id, state = 'dead' AND discarded_at IS NULL AS is_open FROM jobs
+WHERE subject_id = :dispute AND kind = :kind AND state IN ('cancelled', 'refused', 'dead') ORDER BY id
+""")
 _JOBS = text("SELECT id, kind, state, problem FROM jobs WHERE subject_id = :id ORDER BY created_at, id")
 
 
@@ -189,17 +193,36 @@ def _left(
         contract = kind(dispute.id)
         if assembled is not None:
             contract = SubmitDispute(dispute.id, assembled.texts, dispute.submissions)
+        slot = _slot(contract)
+        if ended := _ended(session, dispute, kind):
+            slot = f"{slot}/{ended}"
         job_id = enqueue(
             session,
             runtime.settings,
             contract,
             client_id=dispute.client_id,
             subject_id=dispute.id,
-            slot=_slot(contract),
+            slot=slot,
             request_id="",
         )
         who.record(session, action, {dispute.id: {"status": dispute.status, "job": job_id}})
         return {**facts, "job": job_id}, assembled
+
+
+def _ended(session: Session, dispute: Dispute, kind: type[DisputeOperation]) -> int:
+    """Return how many such decisions about a dispute came to nothing: one more is a new one, with a job of its own.
+
+    Raises:
+        TollgateError: if one may have come to something, which is to be found out first.
+    """
+    rows = session.execute(_CAME_TO_NOTHING, {"dispute": dispute.id, "kind": kind.KIND.name}).all()
+    for row in rows:
+        if row.is_open:
+            message = (
+                f"{dispute.id}: the decision before is a dead letter: see `tollgate dead show {row.id}`, and replay"
+            )
+            raise TollgateError(f"{message} or discard it")
+    return len(rows)
 
 
 def _find(session: Session, name: str) -> Dispute:

@@ -85,6 +85,17 @@ def test_what_is_submitted_is_what_was_shown_once_and_with_who_and_why(
     ]
 
 
+def test_a_decision_that_came_to_nothing_can_be_given_again(shop: House, run: Run, found: Disputed) -> None:
+    first = run("disputes", "accept", found.at_stripe, *WHY, "--json").json
+    shop.force("UPDATE jobs SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = :id", id=first["job"])
+    again = run("disputes", "accept", found.at_stripe, *WHY, "--json").json
+    assert again["job"] != first["job"]
+    assert run("disputes", "accept", found.at_stripe, *WHY, "--json").json["job"] == again["job"]
+    shop.force("UPDATE jobs SET state = 'dead', finished_at = clock_timestamp() WHERE id = :id", id=again["job"])
+    refused = run("disputes", "accept", found.at_stripe, *WHY)
+    assert (refused.code, again["job"] in refused.err) == (1, True)
+
+
 def test_what_is_past_due_is_not_submitted_and_the_command_says_until_when(
     shop: House, run: Run, found: Disputed
 ) -> None:

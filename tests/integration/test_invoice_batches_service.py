@@ -67,6 +67,16 @@ def test_each_invoice_gets_a_job_of_its_own_and_the_batch_tells_of_all_lines(hou
     ]
 
 
+def test_its_jobs_are_as_old_as_the_batch_so_that_what_was_asked_for_later_waits_for_them(house: House) -> None:
+    job_id, _ = posted(house, invoice())
+    house.sql("UPDATE jobs SET accepted_at = accepted_at - interval '1 hour' WHERE id = :id", id=job_id)
+    assert run_job(house.runtime, job_id, OPEN).state == "done"
+    [job] = house.jobs("invoices.create")
+    assert job["accepted_at"] == house.job(job_id)["accepted_at"]
+    [claimed] = house.claim(job["id"])
+    assert claimed.may_have_asked
+
+
 def test_what_each_job_is_to_make_is_sealed_at_rest(house: House) -> None:
     asked = invoice()
     job_id, _ = posted(house, asked)

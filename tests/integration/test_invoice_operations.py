@@ -14,6 +14,7 @@ from tasks.contracts.invoice_operations import (
     SendInvoice,
     VoidInvoice,
 )
+from tasks.contracts.steps import Step
 from tests.builders.entries import invoice_operation_entry
 from tests.builders.house import House
 from tests.builders.invoice_stage import (
@@ -26,6 +27,7 @@ from tests.builders.invoice_stage import (
     run_until_over,
 )
 from tests.builders.simulator import Simulator
+from workers.services.flags import clear_flag, raise_flag
 
 pytestmark = pytest.mark.servers
 NOWHERE = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -58,6 +60,20 @@ def refusal(shop: House, operation: InvoiceOperation) -> str:
     job_id = operated(shop, operation)
     assert run_until_over(shop, job_id).state == "refused"
     return str(shop.job(job_id)["problem"]["code"])
+
+
+@pytest.mark.parametrize("operation", [SendInvoice, FinalizeInvoice])
+def test_a_draft_that_is_not_as_was_asked_for_goes_to_nobody_before_staff_have_looked(
+    shop: House, stripe: Simulator, operation: type[InvoiceOperation]
+) -> None:
+    invoice = made(shop, draft=True)
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        raise_flag(session, shop.runtime, "invoice_astray", invoice.id, {})
+    assert refusal(shop, operation(invoice.id, shown=True)) == "invoice_astray"
+    assert mails(stripe, invoice) == 0
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        clear_flag(session, "invoice_astray", invoice.id)
+    done(shop, operation(invoice.id, shown=True))
 
 
 def mails(stripe: Simulator, invoice: Asked) -> int:

@@ -88,8 +88,15 @@ def test_after_an_outage_one_reminder_takes_the_place_of_those_that_were_missed(
 
 def test_what_stripe_does_not_mail_is_overdue_without_a_reminder(house: House) -> None:
     invoice_id = due(house, "9 days", "open", sends=False)
+    house.sql("UPDATE invoices SET sent_at = NULL WHERE id = :id", id=invoice_id)
     look(house)
     assert (house.invoice(invoice_id)["status"], reminders(house, invoice_id)) == ("overdue", 0)
+
+
+def test_what_was_mailed_by_an_operation_alone_is_reminded_of_as_well(house: House) -> None:
+    invoice_id = due(house, "9 days", sends=False)
+    look(house)
+    assert (house.invoice(invoice_id)["status"], reminders(house, invoice_id)) == ("overdue", 1)
 
 
 def test_a_reminder_is_a_mail_of_this_invoice(house: House) -> None:

@@ -88,6 +88,23 @@ def test_an_invoice_is_finalized_and_mailed_to_the_penny(shop: House, stripe: Si
     assert shop.moves(invoice.id) == ["processing", "open", "sent"]
 
 
+def test_after_a_restore_it_is_not_mailed_again_under_a_key_that_stripe_may_have_forgotten(
+    shop: House, stripe: Simulator
+) -> None:
+    invoice = made(shop)
+    shop.force(
+        "UPDATE jobs SET state = 'ready', intent = :intent, intent_at = clock_timestamp(), finished_at = NULL,"
+        " accepted_at = accepted_at - interval '26 hours' WHERE id = :id",
+        id=invoice.job_id,
+        intent=f"{invoice.id}/create/1",
+    )
+    shop.force("UPDATE invoices SET status = 'processing', sent_at = NULL WHERE id = :id", id=invoice.id)
+    for _ in range(2):
+        assert shop.make_invoice(invoice.job_id).state == "checking"
+    [found] = at_stripe(stripe, invoice)
+    assert len([kind for kind, _ in stripe.events_of(found.id) if kind == "invoice.sent"]) == 1
+
+
 def test_its_view_tells_number_page_pdf_and_lines(shop: House, stripe: Simulator) -> None:
     invoice = made(shop, lines=LINES)
     [found] = at_stripe(stripe, invoice)

@@ -120,6 +120,14 @@ WITH known AS (
     SELECT id FROM payments WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
 ), paid_back AS (
     SELECT id FROM refunds WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
+), invoiced AS (
+    SELECT id FROM invoices WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
+), together AS (
+    SELECT id FROM invoice_batches WHERE id IN (SELECT subject_id FROM shown) ORDER BY id FOR NO KEY UPDATE
+), invoices_again AS (
+    UPDATE invoices SET projected_version = 0 FROM invoiced WHERE invoices.id = invoiced.id
+), batches_again AS (
+    UPDATE invoice_batches SET projected_version = 0 FROM together WHERE invoice_batches.id = together.id
 ), refunds_again AS (
     UPDATE refunds SET projected_version = 0 FROM paid_back WHERE refunds.id = paid_back.id
 )

@@ -21,7 +21,12 @@ from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 
 # What other jobs leave behind is shown to nobody; these were asked for, and their clients may read why one was refused.
-_SHOW = text("UPDATE jobs SET projected_version = 0 WHERE id = ANY(:ids) AND projected_version > version")
+# They were accepted with the batch: what was asked for after that waits for them, and what a restored database has
+# forgotten is looked for at Stripe before it is made.
+_SHOW = text("""
+UPDATE jobs SET projected_version = 0, accepted_at = :accepted_at
+WHERE id = ANY(:ids) AND projected_version > version
+""")
 
 
 def open_batch(attempt: Attempt, request: CreateInvoiceBatch) -> Outcome:
@@ -47,7 +52,7 @@ def _open(
         {"line": line, "invoice": contract.invoice_id, "job": _enqueue(session, runtime, job, request, contract)}
         for line, contract in sorted(contracts.items())
     ]
-    session.execute(_SHOW, {"ids": [each["job"] for each in kept]})
+    session.execute(_SHOW, {"ids": [each["job"] for each in kept], "accepted_at": job.accepted_at})
     entries = sorted([*kept, *map(dict, request.refused)], key=lambda entry: entry["line"])
     session.execute(
         insert(InvoiceBatch)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import StripeInvalidError, StripeOutcomeUnknownError
 from models.invoice import Invoice
-from tasks.contracts.invoice_operations import InvoiceOperation
+from tasks.contracts.invoice_operations import FinalizeInvoice, InvoiceOperation, SendInvoice
 from tasks.contracts.invoices import CreateInvoice
 from tasks.contracts.steps import Step
 from workers.gateways.invoice_snapshots import InvoiceSnapshot
@@ -37,6 +37,9 @@ KINDS: Final = (CreateInvoice.KIND.name, *(contract.KIND.name for contract in CH
 # proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
 PATIENT_ATTEMPTS: Final = 6
 _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :invoice AND client_id = :client AND kind = :kind")
+_IS_ASTRAY = text(
+    "SELECT EXISTS (SELECT FROM flags WHERE kind = 'invoice_astray' AND subject_id = :id AND cleared_at IS NULL)"
+)
 _AGO = text("SELECT clock_timestamp() - make_interval(secs => :seconds)")
 
 
@@ -89,12 +92,21 @@ def _prepare(attempt: Attempt, asked: InvoiceOperation, change: Change) -> str |
             return earlier
         # What was done before a restore looks as if it could not be done: there Stripe is looked at first.
         unclear = job.may_have_asked and invoice.stripe_id is not None
-        refusal = None if unclear else _refusal_here(asked, invoice)
+        refusal = _astray(session, asked) or (None if unclear else _refusal_here(asked, invoice))
         if refusal is not None:
             return refused(refusal)
         assert invoice.stripe_id is not None  # noqa: S101 - else it was refused
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
         return invoice.stripe_id
+
+
+def _astray(session: Session, asked: InvoiceOperation) -> Refusal | None:
+    """Return why an invoice that is not as was asked for goes to nobody: staff have not looked at it yet."""
+    if not isinstance(asked, SendInvoice | FinalizeInvoice) or not session.scalar(_IS_ASTRAY, {"id": asked.invoice_id}):
+        return None
+    return Refusal(
+        "invoice_astray", "Stripe's invoice is not as was asked for: it goes no further before staff looked."
+    )
 
 
 def _refusal_here(asked: InvoiceOperation, invoice: Invoice) -> Refusal | None:

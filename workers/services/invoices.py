@@ -121,7 +121,9 @@ def _perform(attempt: Attempt, making: _Making, verb: Verb) -> Made:
         StripeError: as the gateway does.
     """
     job, settings = attempt.job, attempt.runtime.settings.jobs
-    again = job.may_have_asked and len(making.asked) == 1 and pending_verb(job.intent) in {None, verb}
+    # A restored database does not know how far the lost attempts came: any step may have been asked for.
+    pending = job.taken_in_late or pending_verb(job.intent) in {None, verb}
+    again = job.may_have_asked and len(making.asked) == 1 and pending
     if again and (job.intent_age or 0.0) >= settings.resend_limit:
         raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
     name = _stripe_name(attempt, making)
@@ -185,7 +187,8 @@ def _stop(attempt: Attempt, making: _Making) -> Outcome:
     if known is not None and making.next() is None:
         return _done(attempt, making)
     end = nothing_found(runtime, job)
-    if pending_verb(job.intent) == SEND and not job.said_not_done:
+    may_be_mailed = pending_verb(job.intent) == SEND or (job.taken_in_late and making.next() == SEND)
+    if may_be_mailed and not job.said_not_done:
         end = in_doubt(job, "whether Stripe has mailed the invoice could not be found out")
     if known is None:
         return end

@@ -5,6 +5,7 @@ An invoice's statuses follow one another in one direction, so older news changes
 within one of its seconds nobody can put in order, so the invoice is fetched once.
 """
 
+import datetime as dt
 import logging
 from dataclasses import dataclass
 from typing import Final
@@ -133,8 +134,13 @@ def _reached(snapshot: InvoiceSnapshot) -> str:
 def _hear(invoice: Invoice, told: Told, source: Source) -> None:
     if told.sent and (invoice.sent_at is None or source.as_of > invoice.sent_at):
         invoice.sent_at = source.as_of
-    if told.overdue and invoice.overdue_at is None:
+    if told.overdue and invoice.overdue_at is None and _is_past_its_day(invoice, source.as_of):
         invoice.overdue_at = source.as_of
+
+
+def _is_past_its_day(invoice: Invoice, at: dt.datetime) -> bool:
+    """Tell whether the whole day, in UTC, has passed on which it was due; Stripe calls it overdue at the due moment."""
+    return invoice.due_at is None or invoice.due_at.astimezone(dt.UTC).date() < at.astimezone(dt.UTC).date()
 
 
 def restate(session: Session, runtime: Runtime, invoice: Invoice, source: Source) -> None:
