@@ -363,6 +363,21 @@ def refusing(code: str) -> FakeStripe:
     return FakeStripe(create_customer=refuse)
 
 
+def test_operations_that_were_taken_in_late_are_done_in_the_order_of_their_acceptance_too(
+    shop: House, till: Till
+) -> None:
+    till.made()
+    first, second = till.asks(update_of(till.payment_id, 3000)), till.asks(update_of(till.payment_id, 2000))
+    shop.sql(
+        "UPDATE jobs SET accepted_at = accepted_at - interval '6 minutes' WHERE id = ANY(:ids)", ids=[first, second]
+    )
+    assert (shop.operate(second).state, shop.job(second)["intent"]) == ("checking", None)
+    for job_id in (first, second):
+        assert shop.operate(job_id).state == "done"
+        assert shop.job(job_id)["intent"] is not None
+    assert till.intent["amount"] == 2000
+
+
 def test_operations_on_one_payment_are_done_in_the_order_of_their_acceptance(
     shop: House, stripe: Simulator, till: Till
 ) -> None:

@@ -20,6 +20,7 @@ from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
 from workers.jobs import cancel, dead
 from workers.jobs.operator import Operator
+from workers.jobs.outcome import Outcome, finish
 from workers.jobs.run import Result
 from workers.runtime import Runtime
 
@@ -586,6 +587,36 @@ def test_a_replay_of_what_was_never_sent_reserves_anew(shop: House, stripe: Simu
     assert shop.refund(job_id).state == "done"
     assert_one(shop, stripe, paid, refund_id)
     assert shop.refund_view(refund_id).status == "succeeded"
+
+
+def test_a_replay_begins_anew_also_of_what_was_taken_in_late_and_is_too_old_for_its_key(
+    shop: House, stripe: Simulator, paid: Paid
+) -> None:
+    job_id, refund_id = asked(shop, paid)
+    shop.sql("UPDATE jobs SET accepted_at = accepted_at - interval '24 hours' WHERE id = :id", id=job_id)
+    assert shop.refund(job_id).state == "checking"
+    expire(shop, job_id, shop.runtime.settings.jobs.generation_wait + 1)
+    assert shop.refund(job_id).state == "dead"
+    assert shop.job(job_id)["verdict"] == "safe_to_replay"
+    replay(shop, job_id)
+    assert shop.refund(job_id).state == "done"
+    assert_one(shop, stripe, paid, refund_id)
+
+
+def test_a_cancel_that_meets_a_running_attempt_is_soon_followed_up(shop: House, stripe: Simulator, paid: Paid) -> None:
+    job_id, _ = asked(shop, paid)
+    stripe.faults({"do": "reset", "match": REFUNDS, "effect": False})
+    shop.refund(job_id)
+    shop.age_intent(job_id, 5 * 3600)
+    shop.make_due(job_id)
+    attempt = shop.attempt(job_id)
+    stop(shop, job_id)
+    with attempt.transaction(Step.OUTCOME) as session:
+        finish(session, attempt.job, Outcome("checking", delay=519.0))
+    [row] = shop.sql(
+        "SELECT EXTRACT(EPOCH FROM next_run_at - clock_timestamp())::float AS wait FROM jobs WHERE id = :id", id=job_id
+    )
+    assert row["wait"] <= 1.0
 
 
 def test_a_replay_that_no_longer_fits_is_refused(shop: House, stripe: Simulator, paid: Paid) -> None:
