@@ -10,9 +10,12 @@ import pytest
 from tasks.contracts import identity
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.invoices import CreateInvoice
+from tasks.contracts.steps import Step
 from tasks.contracts.views import BatchView
 from tests.builders.entries import CLIENT, IDENTITY_KEY, entry_of, invoice_request, new_key
 from tests.builders.house import House
+from workers.jobs import dead
+from workers.jobs.operator import Operator
 from workers.jobs.run import Service, run_job
 from workers.projections.projector import project
 from workers.services import invoice_batches
@@ -94,6 +97,19 @@ def test_opened_again_after_its_outcome_was_lost_it_leaves_the_same_jobs(house: 
     run_job(house.runtime, job_id, OPEN)
     assert [row["id"] for row in house.jobs("invoices.create")] == [row["id"] for row in before]
     assert len(house.sql("SELECT id FROM invoice_batches")) == 1
+
+
+def test_a_batch_that_died_is_finished_and_says_why_and_a_replay_opens_it(house: House) -> None:
+    job_id, contract = posted(house, invoice(), refused=(1,))
+    house.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=job_id)
+    assert run_job(house.runtime, job_id, OPEN).state == "dead"
+    view = view_of(house, contract.batch_id)
+    assert (view.opened, view.invoices) == (True, [])
+    assert [entry["problem"]["code"] for entry in view.entries] == ["gave_up", "validation_failed"]
+    with house.runtime.transaction(Step.OUTCOME) as session:
+        dead.replay(session, [job_id], Operator("ada", "all is well again"))
+    assert run_job(house.runtime, job_id, OPEN).state == "done"
+    assert view_of(house, contract.batch_id).invoices == [contract.invoices[0]["invoice"]["invoice_id"]]
 
 
 def test_the_clients_of_the_jobs_may_read_them(house: House) -> None:

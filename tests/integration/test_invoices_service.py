@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.contracts.identity import system_id
+from tasks.contracts.steps import Step
 from tests.builders.entries import invoice_request, refund_entry
 from tests.builders.house import House
 from tests.builders.invoice_stage import (
@@ -25,6 +26,8 @@ from tests.builders.invoice_stage import (
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
 from tests.builders.worker import DERIVATION_KEY
+from workers.jobs import cancel
+from workers.jobs.operator import Operator
 from workers.timelines.timeline import timeline_of
 
 pytestmark = pytest.mark.servers
@@ -103,6 +106,28 @@ def test_after_a_restore_it_is_not_mailed_again_under_a_key_that_stripe_may_have
         assert shop.make_invoice(invoice.job_id).state == "checking"
     [found] = at_stripe(stripe, invoice)
     assert len([kind for kind, _ in stripe.events_of(found.id) if kind == "invoice.sent"]) == 1
+
+
+@pytest.mark.parametrize(("step", "end", "status"), [("finalize", "cancelled", "draft"), ("send", "dead", "open")])
+def test_one_that_is_cancelled_half_way_is_not_called_untouched(
+    shop: House, stripe: Simulator, step: str, end: str, status: str
+) -> None:
+    stripe.faults({"do": "rate_limit", "match": {"method": "POST", "path": f"/{step}$"}})
+    invoice = asked(shop)
+    assert shop.make_invoice(invoice.job_id).state == "checking"
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        cancel.cancel(session, [invoice.job_id], Operator("ada", "posted by mistake"))
+    assert shop.make_invoice(invoice.job_id).state == "checking"
+    shop.sql(
+        "UPDATE jobs SET cancel_asked_at = clock_timestamp() - interval '121 seconds' WHERE id = :id", id=invoice.job_id
+    )
+    assert shop.make_invoice(invoice.job_id).state == end
+    row = shop.job(invoice.job_id)
+    if end == "cancelled":
+        assert row["problem"]["detail"] == "An operator cancelled it half-way: at Stripe the invoice is draft."
+    else:
+        assert row["verdict"] == "reconcile_first"
+    assert shop.invoice(invoice.id)["status"] == status
 
 
 def test_its_view_tells_number_page_pdf_and_lines(shop: House, stripe: Simulator) -> None:

@@ -35,6 +35,7 @@ class Attempt:
     Args:
         lease_ends: monotonic seconds; earlier than the database's own end, since it was read before the claim.
         intended: whether this attempt committed an intent: from then on it may have asked.
+        had_effect: whether a step of it is known to have been done: whatever comes after, not nothing has happened.
     """
 
     runtime: Runtime
@@ -42,6 +43,7 @@ class Attempt:
     lease_ends: float
     monotonic: Callable[[], float] = field(default=time.monotonic)
     intended: bool = field(default=False)
+    had_effect: bool = field(default=False)
     _started: float = field(init=False)
     _read_at: float = field(init=False)
 

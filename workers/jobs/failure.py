@@ -23,7 +23,13 @@ from workers.resilience.backoff import backoff, snooze
 
 
 def outcome_of(
-    error: Exception, job: JobRow, settings: JobSettings, random: Callable[[], float], *, intended: bool = False
+    error: Exception,
+    job: JobRow,
+    settings: JobSettings,
+    random: Callable[[], float],
+    *,
+    intended: bool = False,
+    had_effect: bool = False,
 ) -> Outcome:
     """Return what becomes of an attempt that ended in this error.
 
@@ -37,6 +43,7 @@ def outcome_of(
         random: returns a number from 0 (included) to 1.
         intended: whether this attempt committed an intent. Then only an error of Stripe's own tells that nothing
             happened: any other may have come after the answer.
+        had_effect: whether a step before the one that failed was done.
     """
     described = describe(error)
     request_id = error.request_id if isinstance(error, StripeError) else None
@@ -50,7 +57,7 @@ def outcome_of(
         return duplicate(error)
     nothing_happened = isinstance(error, StripeError) and not isinstance(error, StripeOutcomeUnknownError)
     certain = nothing_happened or not (intended or isinstance(error, StripeOutcomeUnknownError))
-    state = "waiting" if certain and not job.may_have_asked else "checking"
+    state = "waiting" if certain and not (job.may_have_asked or had_effect) else "checking"
     return Outcome(
         state,
         delay=_delay(error, job, settings, random, state),

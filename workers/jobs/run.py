@@ -88,7 +88,8 @@ def _attempt(attempt: Attempt, service: Service[C]) -> Result:
 
 def _failed(attempt: Attempt, error: Exception) -> Outcome:
     runtime = attempt.runtime
-    return outcome_of(error, attempt.job, runtime.settings.jobs, runtime.random, intended=attempt.intended)
+    effects = {"intended": attempt.intended, "had_effect": attempt.had_effect}
+    return outcome_of(error, attempt.job, runtime.settings.jobs, runtime.random, **effects)
 
 
 def _conclude(attempt: Attempt, service: Service[C], contract: C | None, outcome: Outcome) -> Result:

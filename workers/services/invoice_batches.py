@@ -4,7 +4,7 @@ From then on no invoice knows of the others: one that Stripe refuses, or that wa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -16,7 +16,7 @@ from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.invoices import CreateInvoice
 from workers.jobs.attempt import Attempt
 from workers.jobs.follow_up import enqueue
-from workers.jobs.outcome import Outcome, done
+from workers.jobs.outcome import FINAL_STATES, Outcome, done
 from workers.jobs.row import JobRow
 from workers.runtime import Runtime
 
@@ -54,11 +54,14 @@ def _open(
     ]
     session.execute(_SHOW, {"ids": [each["job"] for each in kept], "accepted_at": job.accepted_at})
     entries = sorted([*kept, *map(dict, request.refused)], key=lambda entry: entry["line"])
-    session.execute(
-        insert(InvoiceBatch)
-        .values(id=request.batch_id, client_id=job.client_id, job_id=job.id, entries=entries)
-        .on_conflict_do_nothing()
-    )
+    _keep(session, job, request, entries)
+
+
+def _keep(session: Session, job: JobRow, request: CreateInvoiceBatch, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write what became of each line; of a batch that came to nothing first, and was replayed, the latest."""
+    made = insert(InvoiceBatch).values(id=request.batch_id, client_id=job.client_id, job_id=job.id, entries=entries)
+    again = {"entries": entries, "version": InvoiceBatch.version + 1}
+    session.execute(made.on_conflict_do_update(index_elements=[InvoiceBatch.id], set_=again))
 
 
 def _enqueue(
@@ -76,6 +79,11 @@ def _enqueue(
 
 
 def settle_open(
-    _session: Session, _runtime: Runtime, _job: JobRow, _request: CreateInvoiceBatch, _outcome: Outcome
+    session: Session, _runtime: Runtime, job: JobRow, request: CreateInvoiceBatch, outcome: Outcome
 ) -> None:
-    """Write nothing: what has not been opened has made nothing, and its job tells."""
+    """Say of each line of a batch that is not opened any more why nothing comes of it, so that it is finished."""
+    if outcome.state not in FINAL_STATES or outcome.problem is None:
+        return
+    problem = {**outcome.problem, "errors": []}
+    lost = [{"line": each["line"], "problem": problem} for each in request.invoices]
+    _keep(session, job, request, sorted([*lost, *map(dict, request.refused)], key=lambda entry: entry["line"]))

@@ -34,7 +34,7 @@ FROM invoices
 _DUE = text(f"""
 SELECT id FROM ({_FACTS} WHERE {one_of("status", OWED)} AND due_at < clock_timestamp()) AS facts
 JOIN invoices USING (id)
-WHERE (is_overdue AND overdue_at IS NULL) OR ((sends OR sent_at IS NOT NULL) AND day > reminded_days)
+WHERE (is_overdue AND overdue_at IS NULL) OR (sent_at IS NOT NULL AND day > reminded_days)
 ORDER BY id LIMIT :most
 """)  # noqa: S608 - built of constants
 _OF_ONE = text(f"{_FACTS} WHERE invoices.id = :id")
@@ -67,8 +67,7 @@ def _remind_of(session: Session, runtime: Runtime, job: JobRow, invoice_id: str)
     if facts.is_overdue and invoice.overdue_at is None:
         invoice.overdue_at = facts.now
         restate(session, runtime, invoice, Source("job", facts.now, job.id))
-    mailed = invoice.sends or invoice.sent_at is not None
-    if mailed and facts.day is not None and facts.day > invoice.reminded_days:
+    if invoice.sent_at is not None and facts.day is not None and facts.day > invoice.reminded_days:
         invoice.reminded_days = facts.day
         enqueue(
             session,

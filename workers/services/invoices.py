@@ -156,6 +156,7 @@ def _intend(attempt: Attempt, making: _Making, verb: str) -> None:
     with attempt.transaction(Step.INVOICE_STEP) as session:
         if making.known is not None:
             _record(session, attempt.runtime, attempt.job, request, making.known)
+            attempt.had_effect = True
         attempt.intend(session, operation_name(request.invoice_id, verb, making.generation), making.generation)
 
 
@@ -192,8 +193,15 @@ def _stop(attempt: Attempt, making: _Making) -> Outcome:
         end = in_doubt(job, "whether Stripe has mailed the invoice could not be found out")
     if known is None:
         return end
-    request = making.plan.request
-    return dataclasses.replace(end, write=lambda session: _record(session, runtime, job, request, known))
+    request, problem = making.plan.request, end.problem
+    if end.state == "cancelled":
+        detail = f"An operator cancelled it half-way: at Stripe the invoice is {known.answer.value.status}."
+        problem = {"code": "cancelled", "detail": detail}
+
+    def record(session: Session) -> None:
+        _record(session, runtime, job, request, known)
+
+    return dataclasses.replace(end, problem=problem, write=record)
 
 
 def _astray(attempt: Attempt, making: _Making, verb: str, error: StripeInvalidError | None = None) -> Outcome:
