@@ -13,7 +13,7 @@ from sandbox.chaos.stage import Stage
 HARD: Final = (4, 20)
 AWAY: Final = (1, 5)
 AWAY_SECONDS: Final = (6, 60)
-RATE: Final = 6.0  # payments a second
+RATES: Final = (6, 3)  # payments a second; in a long run no more than two cores get done with all that follows
 GAP: Final = 3.0  # seconds in which all goes on before the next
 HARD_SECONDS: Final = (0.2, 2.0)  # down for so long before it is started again
 
@@ -24,9 +24,10 @@ def _play(stage: Stage, prefix: str, make: Callable[[float, float, str], FaultKi
     kinds = [make(*HARD_SECONDS, f"{what} hard")] * hard + [make(seconds, seconds, f"{what} away")] * away
     planned = in_turn(kinds, stage.chance, GAP)
     span = planned[-1].at + planned[-1].seconds + GAP
-    orders = make_orders(int(span * RATE), f"{prefix}{stage.seed}", stage.chance, MIXED, impatient=True)
+    rate = stage.size(*RATES)
+    orders = make_orders(int(span * rate), f"{prefix}{stage.seed}", stage.chance, MIXED, impatient=True)
     invoices = make_invoice_orders(len(orders), f"{prefix}I{stage.seed}", stage.chance, impatient=True)
-    stage.play(orders, RATE, planned, invoices=invoices)
+    stage.play(orders, rate, planned, invoices=invoices)
     fired = stage.toll.fired
     own.figures |= {"stopped_hard": fired[f"{what} hard"], "away": fired[f"{what} away"], "away_seconds": seconds}
     own.demand(fired[f"{what} hard"] >= hard, f"{what} stopped hard {fired[f'{what} hard']} times instead of {hard}")
