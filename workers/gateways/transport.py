@@ -8,6 +8,7 @@ comes one byte at a time take for ever. This one does none of it.
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -46,13 +47,23 @@ class AnswerLostError(NoAnswerError):
     """The request was sent, at least in part: it may have had its effect."""
 
 
+class TooLateError(OSError):
+    """The connection was there only when the call's time was over: its asker's lease may have run out by then."""
+
+
+def _begin_to_send() -> None:
+    if time.monotonic() >= _progress.until:
+        raise TooLateError
+    _progress.sending = True
+
+
 class _PlainConnection(HTTPConnection):
     response_class = BoundedAnswer
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _progress.sending = True
+        _begin_to_send()
         super().send(data)
 
 
@@ -62,15 +73,15 @@ class _TlsConnection(HTTPSConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _progress.sending = True
+        _begin_to_send()
         super().send(data)
 
 
 class Transport(stripe.HTTPClient):
     """An HTTP client for stripe-python, safe for threads.
 
-    A whole call takes at most `connect_timeout + read_timeout` seconds (name resolution and further addresses of a
-    name that resolves to several come on top: the system's resolver has its own limit). It raises `NotSentError` or
+    A whole call takes at most `connect_timeout + read_timeout` seconds. The system's resolver, and further addresses of
+    a name that has several, may take longer: then nothing is sent any more. It raises `NotSentError` or
     `AnswerLostError`, nothing else; an answer that is not Stripe's JSON counts as lost and carries its status.
     """
 
@@ -78,7 +89,8 @@ class Transport(stripe.HTTPClient):
 
     def __init__(self, base: str, *, connect_timeout: float, read_timeout: float) -> None:
         super().__init__()
-        self._timeout = Timeout(total=connect_timeout + read_timeout, connect=connect_timeout, read=read_timeout)
+        self._longest = connect_timeout + read_timeout
+        self._timeout = Timeout(total=self._longest, connect=connect_timeout, read=read_timeout)
         self._pool = _pool(base)
 
     def request(  # type: ignore[override]  # the base class says str where stripe-python takes the body's bytes
@@ -91,7 +103,7 @@ class Transport(stripe.HTTPClient):
             AnswerLostError: something was sent, but no readable answer came back.
         """
         parts = urlsplit(url)
-        _progress.sending = False
+        _progress.sending, _progress.until = False, time.monotonic() + self._longest
         try:
             answer = self._pool.urlopen(
                 method.upper(),

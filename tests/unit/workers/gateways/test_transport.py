@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
@@ -80,6 +81,21 @@ def test_a_connection_that_is_not_taken_ends_at_the_connect_timeout_and_sent_not
     assert isinstance(error, NotSentError)
     assert error.reason == "ConnectTimeoutError"
     assert seconds < CONNECT + MARGIN
+
+
+def test_what_could_not_be_sent_within_the_time_of_one_call_is_not_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver has limits of its own, and by then the job may be another worker's."""
+    look_up = socket.getaddrinfo
+
+    def slowly(*what: Any, **how: Any) -> Any:
+        time.sleep(CONNECT + READ + MARGIN)
+        return look_up(*what, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    with scripted(OK) as server:
+        error, _ = failing(server.url)
+        assert isinstance(error, NotSentError)
+        assert server.heard == []
 
 
 def test_an_address_that_speaks_no_tls_sent_nothing() -> None:
