@@ -105,14 +105,26 @@ class FakeStripe:
         )
         return Answer(Booking(balance, may_come=False), "req", False, self._as_of(None))
 
-    def find_payment_intent(self, *, customer_id: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
+    def find_payment_intent(
+        self,
+        *,
+        customer_id: str,
+        operation: str,
+        between: Callable[[], None] | None = None,  # noqa: ARG002 - one page holds all
+    ) -> Answer[PaymentIntentSnapshot] | None:
         self._get("list")
         for found in reversed(self.intents.values()):
             if found["customer"] == customer_id and found["metadata"]["tollgate_operation"] == operation:
                 return Answer(payment_intent_snapshot(found), "req", False, self._as_of(None))
         return None
 
-    def find_customer(self, *, email: str, operation: str) -> str | None:
+    def find_customer(
+        self,
+        *,
+        email: str,
+        operation: str,
+        between: Callable[[], None] | None = None,  # noqa: ARG002 - one page holds all
+    ) -> str | None:
         self._get("list")
         for found in reversed(self.customers.values()):
             if found["email"] == email and found["operation"] == operation:

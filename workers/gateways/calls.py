@@ -77,6 +77,10 @@ class Reply(Generic[T]):
         return self.headers.get("request-id")
 
 
+def at_once() -> None:
+    """Go on with the next page."""
+
+
 class Caller:
     """Makes calls to Stripe, safe for threads.
 
@@ -122,20 +126,23 @@ class Caller:
         operation: str,
         send: Callable[[str | None], Answered],
         read: Callable[[Mapping[str, Any]], T],
+        between: Callable[[], None] = at_once,
     ) -> Answer[T] | None:
         """Return the newest object of a list that an operation made, under whichever generation of its key; or None.
 
-        Raises as `reply` does.
+        Raises as `reply` does, or what `between` raises.
 
         Args:
             name: what is listed, for the log.
             operation: whose object is looked for.
             send: asks stripe-python for the page after an object's id, or for the first.
             read: takes from the object's fields what is wanted of it.
+            between: is called before each page but the first: a long list must not outlast its asker's lease.
         """
         reading = partial(page_of, operation=operation, read=read)
         reply = self.reply(Request(Step.LOOK_UP, "GET", name, operation, partial(send, None), reading))
         while reply.value.found is None and reply.value.last is not None:
+            between()
             reply = self.reply(Request(Step.LOOK_UP, "GET", name, operation, partial(send, reply.value.last), reading))
         page = reply.value
         return None if page.found is None else self._dated(page.found, reply, page.fields)

@@ -18,7 +18,7 @@ from config.settings import StripeSettings
 from tasks.contracts.steps import Step
 from workers.gateways.balance_listings import BalanceListings
 from workers.gateways.balance_snapshots import Booking, booking
-from workers.gateways.calls import Answered, Caller, Request, object_id
+from workers.gateways.calls import Answered, Caller, Request, at_once, object_id
 from workers.gateways.listings import PAGE_SIZE, Listings
 from workers.gateways.operations import idempotency_key, marked, operation_name, parse_operation
 from workers.gateways.payment_intent_params import (
@@ -107,10 +107,11 @@ class StripeGateway(Listings, BalanceListings):
 
         return self._caller.answer(Request(Step.MAKE_CUSTOMER, "POST", "customers.create", operation, send, object_id))
 
-    def find_customer(self, *, email: str, operation: str) -> str | None:
+    def find_customer(self, *, email: str, operation: str, between: Callable[[], None] = at_once) -> str | None:
         """Return Stripe's id of the customer that an operation made, None if it made none.
 
-        More than a hundred customers with one address take several calls, each of up to `longest_call` seconds.
+        More than a hundred customers with one address take several calls, each of up to `longest_call` seconds, with
+        `between` before each further one.
         """
 
         def page(after: str | None) -> Answered:
@@ -119,7 +120,7 @@ class StripeGateway(Listings, BalanceListings):
                 params["starting_after"] = after
             return self._stripe.customers.list(params)
 
-        found = self._caller.find("customers.list", operation, page, object_id)
+        found = self._caller.find("customers.list", operation, page, object_id, between)
         return found.value if found else None
 
     def create_payment_intent(
@@ -239,11 +240,14 @@ class StripeGateway(Listings, BalanceListings):
             Request(Step.LOOK_UP, "GET", "payment_intents.retrieve", None, send, payment_intent_snapshot)
         )
 
-    def find_payment_intent(self, *, customer_id: str, operation: str) -> Answer[PaymentIntentSnapshot] | None:
+    def find_payment_intent(
+        self, *, customer_id: str, operation: str, between: Callable[[], None] = at_once
+    ) -> Answer[PaymentIntentSnapshot] | None:
         """Return the PaymentIntent that an operation made for a customer, with its latest charge; None if none.
 
         It lists, since Stripe's search lags behind by up to a minute (https://docs.stripe.com/search#data-freshness).
-        A customer with more than a hundred PaymentIntents takes several calls, each of up to `longest_call` seconds.
+        A customer with more than a hundred PaymentIntents takes several calls, each of up to `longest_call` seconds,
+        with `between` before each further one.
         """
 
         def page(after: str | None) -> Answered:
@@ -256,7 +260,7 @@ class StripeGateway(Listings, BalanceListings):
                 params["starting_after"] = after
             return self._stripe.payment_intents.list(params)
 
-        return self._caller.find("payment_intents.list", operation, page, payment_intent_snapshot)
+        return self._caller.find("payment_intents.list", operation, page, payment_intent_snapshot, between)
 
     def create_refund(
         self,
@@ -302,13 +306,16 @@ class StripeGateway(Listings, BalanceListings):
 
         return self._caller.answer(Request(Step.LOOK_UP, "GET", "refunds.retrieve", None, send, refund_snapshot))
 
-    def find_refund(self, *, payment_intent_id: str, operation: str) -> Answer[RefundSnapshot] | None:
+    def find_refund(
+        self, *, payment_intent_id: str, operation: str, between: Callable[[], None] = at_once
+    ) -> Answer[RefundSnapshot] | None:
         """Return the refund that an operation made of a PaymentIntent, with its charge; None if it made none.
 
-        More than a hundred refunds of one PaymentIntent take several calls, each of up to `longest_call` seconds.
+        More than a hundred refunds of one PaymentIntent take several calls, each of up to `longest_call` seconds, with
+        `between` before each further one.
         """
         page = partial(self._refunds_page, payment_intent_id)
-        return self._caller.find("refunds.list", operation, page, refund_snapshot)
+        return self._caller.find("refunds.list", operation, page, refund_snapshot, between)
 
     def list_refunds(self, payment_intent_id: str) -> Answer[Sequence[RefundSnapshot]]:
         """Return all refunds of a PaymentIntent, the newest first; pages as `find_refund` does."""

@@ -17,7 +17,7 @@ from stripe.params import (
 from config.vat import RATES
 from tasks.contracts.invoices import Line
 from tasks.contracts.steps import Step
-from workers.gateways.calls import Answered, Caller, Request, WholePage, whole_page
+from workers.gateways.calls import Answered, Caller, Request, WholePage, at_once, whole_page
 from workers.gateways.invoice_snapshots import InvoiceSnapshot, ListedInvoice, invoice_snapshot, listed_invoice
 from workers.gateways.operations import idempotency_key, marked
 from workers.gateways.snapshots import Answer
@@ -174,12 +174,16 @@ class StripeInvoices:
 
         return self._caller.answer(Request(Step.LOOK_UP, "GET", "invoices.retrieve", None, send, invoice_snapshot))
 
-    def find(self, *, customer_id: str, operation: str) -> Answer[InvoiceSnapshot] | None:
+    def find(
+        self, *, customer_id: str, operation: str, between: Callable[[], None] = at_once
+    ) -> Answer[InvoiceSnapshot] | None:
         """Return the invoice that an operation made for a customer, with its payments; None if it made none.
 
-        It lists; more than a hundred invoices of one customer take several calls.
+        It lists; more than a hundred invoices of one customer take several calls, with `between` before each further
+        one.
         """
-        return self._caller.find("invoices.list", operation, partial(self._page, customer_id), invoice_snapshot)
+        page = partial(self._page, customer_id)
+        return self._caller.find("invoices.list", operation, page, invoice_snapshot, between)
 
     def list_made(self, *, since: datetime, until: datetime, after: str | None) -> Answer[WholePage[ListedInvoice]]:
         """Return a page of the invoices that were made in a time, the newest in front.

@@ -78,7 +78,8 @@ def look_up(attempt: Attempt, customer: KnownCustomer) -> str | None:
         return customer.stripe_id
     attempt.before_call()
     operation = operation_name(customer.id, "create", 1)
-    return attempt.runtime.stripe.find_customer(email=customer.email, operation=operation)
+    stripe = attempt.runtime.stripe
+    return stripe.find_customer(email=customer.email, operation=operation, between=attempt.before_call)
 
 
 def at_stripe(attempt: Attempt, customer: KnownCustomer) -> str:
@@ -115,7 +116,7 @@ def _create(attempt: Attempt, customer: KnownCustomer) -> str:
     # Stripe keeps answering with what it has stored under the key. A customer moves no money, so a second one would
     # only be untidy: look for the first, else ask under a key of this attempt's own.
     attempt.before_call()
-    found = stripe.find_customer(email=customer.email, operation=operation)
+    found = stripe.find_customer(email=customer.email, operation=operation, between=attempt.before_call)
     if found is not None:
         return found
     return _create_anew(attempt, customer)

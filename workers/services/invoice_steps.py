@@ -147,7 +147,8 @@ def look(attempt: Attempt, plan: Plan) -> Made | None:
     operation = operation_name(plan.request.invoice_id, CREATE, 1)
     known = [] if stripe_customer is None else [stripe_customer]
     for name in (*known, *plan.customer.former_stripe_ids):
-        found = looked_up(attempt, partial(attempt.runtime.stripe.invoices.find, customer_id=name, operation=operation))
+        find = partial(attempt.runtime.stripe.invoices.find, operation=operation, between=attempt.before_call)
+        found = looked_up(attempt, partial(find, customer_id=name))
         if found is not None:
             return Made(found, "fetch")
     return None

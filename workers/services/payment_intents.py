@@ -68,8 +68,8 @@ def look(attempt: Attempt, request: CreatePayment, customer: KnownCustomer, stri
     operation = operation_name(request.payment_id, VERB, attempt.job.intent_generation)
     for stripe_id in (stripe_customer, *customer.former_stripe_ids):
         # That it is refused, for instance since the customer was deleted in the dashboard, tells nothing of before.
-        find = partial(attempt.runtime.stripe.find_payment_intent, customer_id=stripe_id, operation=operation)
-        found = heard.looked_up(attempt, find)
+        find = partial(attempt.runtime.stripe.find_payment_intent, operation=operation, between=attempt.before_call)
+        found = heard.looked_up(attempt, partial(find, customer_id=stripe_id))
         if found is not None:
             return Made(found, "fetch")
     return None

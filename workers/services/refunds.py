@@ -114,7 +114,10 @@ def _look(attempt: Attempt, request: CreateRefund) -> _Made | None:
         return None
     operation = operation_name(request.refund_id, VERB, attempt.job.intent_generation)
     stripe = attempt.runtime.stripe
-    found = looked_up(attempt, lambda: stripe.find_refund(payment_intent_id=stripe_id, operation=operation))
+    found = looked_up(
+        attempt,
+        lambda: stripe.find_refund(payment_intent_id=stripe_id, operation=operation, between=attempt.before_call),
+    )
     return None if found is None else _Made(found, "fetch")
 
 

@@ -16,6 +16,7 @@ import stripe
 
 from config.errors import (
     BreakerOpenError,
+    FenceLostError,
     StripeDeclinedError,
     StripeError,
     StripeInvalidError,
@@ -279,6 +280,32 @@ def test_a_look_up_finds_nothing_only_at_the_end_of_the_list() -> None:
     with talking(*script) as (made, server):
         assert find(made) is None
     assert len(server.heard) == 2
+
+
+def customer(**changes: Any) -> dict[str, Any]:
+    return {"id": "cus_1", "object": "customer", "metadata": {"tollgate_operation": CST}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("look", "thing"),
+    [
+        (lambda made, **how: made.find_payment_intent(customer_id="cus_1", operation=PAY, **how), payment_intent),
+        (lambda made, **how: made.find_refund(payment_intent_id="pi_1", operation=REF, **how), refund),
+        (lambda made, **how: made.find_customer(email="jane@example.com", operation=CST, **how), customer),
+    ],
+)
+def test_whoever_looks_may_break_off_between_two_pages(look: Any, thing: Any) -> None:
+    """Its lease may be another's by then."""
+
+    def lost() -> None:
+        raise FenceLostError("taken over")
+
+    script = [answer(200, listed(thing(**FOREIGN), more=True)), answer(200, listed(thing()))]
+    with talking(*script) as (made, server):
+        with pytest.raises(FenceLostError):
+            look(made, between=lost)
+        assert len(server.heard) == 1
+        assert look(made, between=lambda: None) is not None
 
 
 def test_a_look_up_that_breaks_off_between_pages_does_not_read_as_nothing_found() -> None:
