@@ -103,7 +103,7 @@ def resume_queues(*, queues: tuple[str, ...], by: str, why: str, dry_run: bool, 
     with open_session(load_database()) as session:
         too_old = {queue: expired(session, queue) for queue in queues if is_paused(session, queue)}
         if dry_run:
-            changed = {queue: is_paused(session, queue) for queue in queues}
+            changed = {queue: queue in too_old for queue in queues}
         else:
             changed = {queue: resume(session, queue, operator(by, why)) for queue in dict.fromkeys(queues)}
             session.commit()

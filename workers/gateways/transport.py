@@ -9,7 +9,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -52,7 +52,7 @@ class TooLateError(OSError):
 
 
 def _begin_to_send() -> None:
-    if time.monotonic() >= _progress.until:
+    if _progress.monotonic() >= _progress.until:
         raise TooLateError
     _progress.sending = True
 
@@ -87,8 +87,16 @@ class Transport(stripe.HTTPClient):
 
     name = "urllib3"
 
-    def __init__(self, base: str, *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
+        self._monotonic = monotonic
         self._longest = connect_timeout + read_timeout
         self._timeout = Timeout(total=self._longest, connect=connect_timeout, read=read_timeout)
         self._pool = _pool(base)
@@ -103,7 +111,8 @@ class Transport(stripe.HTTPClient):
             AnswerLostError: something was sent, but no readable answer came back.
         """
         parts = urlsplit(url)
-        _progress.sending, _progress.until = False, time.monotonic() + self._longest
+        _progress.sending, _progress.monotonic = False, self._monotonic
+        _progress.until = self._monotonic() + self._longest
         try:
             answer = self._pool.urlopen(
                 method.upper(),

@@ -15,4 +15,7 @@ RUNNABLE = (
     f"(jobs.cancel_asked_at IS NOT NULL OR jobs.queue NOT IN ({_PAUSED})"
     f" AND (NOT jobs.quarantined OR COALESCE({_HOME} NOT IN ({_PAUSED}), TRUE)))"
 )
-DUE = f"({one_of('state', DUE_STATES)} AND next_run_at <= clock_timestamp() AND {RUNNABLE})"
+_WAITS = one_of("state", DUE_STATES)
+# Not over and not running, whenever it is due; in the words of the partial indexes of jobs, so that they are used.
+WAITS = f"(({_WAITS} AND published_at IS NULL) OR ({_WAITS} AND published_at IS NOT NULL))"
+DUE = f"({_WAITS} AND next_run_at <= clock_timestamp() AND {RUNNABLE})"

@@ -7,23 +7,18 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from config.keyring import Keyring
-from models.base import one_of
 from models.encrypted import decrypt_bytes
-from models.job import DUE_STATES, Job
+from models.job import Job
 from tasks.contracts.accepted_invoice import accepted_invoice
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.invoices import CreateInvoice
 from tasks.contracts.views import FINAL_JOB_STATES, InvoiceView
+from workers.jobs.due import WAITS
 from workers.projections.instants import rfc3339
 
 _PREFIX: Final = "inv_"
-# Said in the words of the partial indexes of jobs that are not over.
-_DUE = one_of("state", DUE_STATES)
 _TO_BE_OPENED = text(f"""
-SELECT EXISTS (
-    SELECT FROM jobs WHERE queue = :queue AND kind = :kind
-    AND (state = 'running' OR ({_DUE} AND published_at IS NULL) OR ({_DUE} AND published_at IS NOT NULL))
-)
+SELECT EXISTS (SELECT FROM jobs WHERE queue = :queue AND kind = :kind AND (state = 'running' OR {WAITS}))
 """)  # noqa: S608 - built of constants
 _BATCHES: Final = {"queue": CreateInvoiceBatch.KIND.queue, "kind": CreateInvoiceBatch.KIND.name}
 
