@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,9 @@ from ingress.waiting import LONGEST_WAIT
 from tasks.contracts import identity, representations
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.job import Contract
-from tasks.contracts.views import JobView
+from tasks.contracts.views import JobView, Subject
+
+Write = Callable[[Subject], dict[str, Any]]
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,9 @@ def command_of(door: Door, client: ApiKeyRecord, route: str, key: str, document:
     return Command(client, route, key, fingerprint, job_id, asked)
 
 
-def keep(door: Door, command: Command, contract: Contract, subject: About) -> Response:
+def keep(
+    door: Door, command: Command, contract: Contract, subject: About, write: Write = representations.subject
+) -> Response:
     """Accept a command and answer with what is known of it, or with its outcome if that comes in time.
 
     Args:
@@ -77,6 +82,7 @@ def keep(door: Door, command: Command, contract: Contract, subject: About) -> Re
         command: as it was read.
         contract: the job that does it.
         subject: the first view of what it makes, or what it changes, unseen.
+        write: writes the newest view of it.
 
     Raises:
         ProblemError, RedisAwayError: as `accept` does.
@@ -106,7 +112,7 @@ def keep(door: Door, command: Command, contract: Contract, subject: About) -> Re
         job.kind,
         extra={"job_id": job.id, f"{subject.NOUN}_id": subject.id, "replayed": receipt.replayed},
     )
-    return _answer(door, News(door, job, subject), receipt)
+    return _answer(door, News(door, job, subject), receipt, write)
 
 
 def _first_job(door: Door, command: Command, contract: Contract, subject: About) -> JobView:
@@ -124,7 +130,7 @@ def _first_job(door: Door, command: Command, contract: Contract, subject: About)
     )
 
 
-def _answer(door: Door, news: News, receipt: Receipt) -> Response:
+def _answer(door: Door, news: News, receipt: Receipt, write: Write) -> Response:
     """Answer with the outcome if it is there or comes in time, else with what is known; it is accepted either way."""
     if receipt.views_stand or isinstance(news.subject, Unseen):
         news.read()
@@ -137,7 +143,7 @@ def _answer(door: Door, news: News, receipt: Receipt) -> Response:
         headers["Idempotent-Replayed"] = "true"
     if seconds and (waited or news.is_over()):
         headers["Preference-Applied"] = f"wait={seconds}"
-    shown = None if isinstance(news.subject, Unseen) else representations.subject(news.subject)
+    shown = None if isinstance(news.subject, Unseen) else write(news.subject)
     body = {"job": representations.job(news.job), news.subject.NOUN: shown}
     if news.is_over():
         return json_answer(body, headers=headers)

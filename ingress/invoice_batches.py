@@ -4,13 +4,16 @@ All that is acceptable of a batch is one journal entry: it is kept as a whole, i
 acceptable is refused line by line, in the answer and for as long as the batch can be read.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 from marshmallow import Schema
 
+from config.errors import RedisAwayError
 from ingress.answers import json_answer
 from ingress.commands import Command, command_of, keep
 from ingress.door import Door
@@ -27,7 +30,7 @@ from tasks.contracts import identity, representations
 from tasks.contracts.api_keys import ApiKeyRecord
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
 from tasks.contracts.shows import ShowViews
-from tasks.contracts.views import FINAL_JOB_STATES, BatchView, InvoiceView, JobView, PaymentView
+from tasks.contracts.views import FINAL_JOB_STATES, BatchView, InvoiceView, JobView, PaymentView, Subject
 
 ROUTE: Final = "invoices/batch"
 MAXIMUM_BYTES: Final = 1024 * 1024
@@ -35,6 +38,8 @@ MOST_INVOICES: Final = 500
 FIELD: Final = "invoices"
 PLACE: Final = f"/{FIELD}/"
 MOST_ERRORS: Final = 20  # that are told of one line: nobody mends more at once, and they are kept
+
+log = logging.getLogger(__name__)
 
 
 class BatchRequestSchema(StrictSchema):
@@ -57,7 +62,7 @@ def invoice_batches(door: Door) -> Blueprint:
         command = command_of(door, client, ROUTE, key, document, {})
         read = [_read(schema, number, line, flawed.get(number, ())) for number, line in enumerate(lines)]
         contract = _contract(door, command, read)
-        return keep(door, command, contract, _first(door, command, contract))
+        return keep(door, command, contract, _first(door, command, contract), partial(_written, door, client))
 
     @routes.get("/v1/batches/<batch_id>")
     def show_batch(batch_id: str) -> Response:
@@ -170,6 +175,18 @@ def _first(door: Door, command: Command, contract: CreateInvoiceBatch) -> BatchV
         created_at=now,
         updated_at=now,
     )
+
+
+def _written(door: Door, client: ApiKeyRecord, subject: Subject) -> dict[str, Any]:
+    """Write a batch that was posted, with how far it is if that is at hand: it may have been posted before."""
+    if not isinstance(subject, BatchView) or not subject.opened:
+        return representations.subject(subject)
+    try:
+        invoices, on_the_way = _progress(door, client, subject)
+    except (MissingError, RedisAwayError, ProblemError) as error:
+        log.warning("how far a batch is could not be read: %s", str(error) or "not all of it is shown")
+        return representations.subject(subject)
+    return representations.batch(subject, invoices, on_the_way)
 
 
 def _progress(door: Door, client: ApiKeyRecord, batch: BatchView) -> tuple[Mapping[str, InvoiceView], frozenset[str]]:

@@ -161,7 +161,7 @@ class FakeDisputes:
     def __init__(self, stripe: FakeStripe) -> None:
         self._stripe = stripe
 
-    def of_intent(self, name: str) -> Any:
+    def of_intent(self, name: str, _between: Callable[[], None]) -> Any:
         return self._stripe._ask("list_disputes", {"name": name})
 
     def retrieve(self, name: str) -> Any:
@@ -213,7 +213,7 @@ class FakeStripe:
     def find_refund(self, **arguments: Any) -> Any:
         return self._ask("find_refund", arguments)
 
-    def list_refunds(self, name: str) -> Any:
+    def list_refunds(self, name: str, _between: Callable[[], None]) -> Any:
         return self._ask("list_refunds", {"name": name})
 
     def list_payouts(self, **arguments: Any) -> Any:

@@ -35,11 +35,15 @@ def invoice(number: int) -> dict[str, Any]:
     return {"customer": customer, "currency": "gbp", "lines": [LINE]}
 
 
+def post(site: Site) -> Any:
+    headers = {"Content-Type": "application/json", **site.headers("k1")}
+    return site.client().post("/v1/invoices/batch", json={"invoices": [invoice(1), invoice(2)]}, headers=headers)
+
+
 @pytest.fixture
 def accepted(shop: House, site: Site) -> Any:
     """Return the answer to a batch of two invoices, which has been taken in and not opened yet."""
-    headers = {"Content-Type": "application/json", **site.headers("k1")}
-    answer = site.client().post("/v1/invoices/batch", json={"invoices": [invoice(1), invoice(2)]}, headers=headers)
+    answer = post(site)
     assert answer.status_code == 202, answer.json
     shop.reader().take_new()
     return answer.json
@@ -129,6 +133,22 @@ def test_a_batch_is_not_finished_while_an_invoice_of_it_waits_to_be_mailed(
     stripe.control("DELETE", "faults")
     assert shop.make_invoice(second).state == "done"
     assert statuses(site, batch) == {"sent": 2}
+
+
+def test_a_batch_that_is_posted_again_is_answered_with_how_far_it_is(shop: House, site: Site, batch: str) -> None:
+    jobs = [row["id"] for row in shop.jobs("invoices.create")]
+    assert shop.make_invoice(jobs[0]).state == "done"
+    show(shop, batch)
+    again = post(site)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
+    assert (again.json["batch"]["statuses"], again.json["batch"]["finished"]) == ({"accepted": 1, "sent": 1}, False)
+    assert shop.make_invoice(jobs[1]).state == "done"
+    answer = post(site).json["batch"]
+    assert (answer["statuses"], answer["finished"]) == ({"sent": 2}, True)
+    assert answer == site.get(f"/v1/batches/{batch}").json
+    shop.runtime.redis.delete(shop.keyspace.view(jobs[1]))
+    unknown = post(site).json["batch"]
+    assert (unknown["statuses"], unknown["finished"]) == ({"accepted": 2}, False), "what is not at hand is not guessed"
 
 
 def test_an_invoice_that_redis_has_lost_is_fetched_and_never_taken_for_one_that_waits(

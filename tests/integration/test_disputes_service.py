@@ -226,7 +226,7 @@ class Listing:
         self._stripe, self._answer = stripe, answer
         self.disputes = self
 
-    def of_intent(self, _name: str) -> Any:
+    def of_intent(self, _name: str, _between: Any) -> Any:
         return self._answer
 
     def __getattr__(self, name: str) -> Any:

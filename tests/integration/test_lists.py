@@ -28,7 +28,7 @@ from tests.builders.ingress import VIEWS
 from tests.builders.invoices import plant_invoice
 from tests.builders.stripe_events import event
 from workers.jobs.forget import forget
-from workers.projections.missing import ABSENT_SECONDS, OLDER_LIST_SECONDS
+from workers.projections.missing import ABSENT_INVOICE_SECONDS, ABSENT_SECONDS, OLDER_LIST_SECONDS
 from workers.projections.projector import project, show
 from workers.projections.repair import repair_forgotten, repair_views
 from workers.runtime import Runtime
@@ -273,6 +273,15 @@ def test_that_there_is_none_is_said_for_a_moment(house: House) -> None:
     ttl: Any = house.runtime.redis.ttl(key)
     assert 0 < ttl <= ABSENT_SECONDS
     assert house.view_fields(house.keyspace.view(unknown)) == {}
+
+
+def test_an_invoice_is_called_absent_for_no_longer_than_its_batch_may_be_on_its_way(house: House) -> None:
+    unknown = "inv_" + "a" * 26
+    asked(house, ShowViews(unknown))
+    key = house.keyspace.absent(unknown)
+    assert AbsentView.open(VIEWS, key, house.view_fields(key)).until <= time.time() + ABSENT_INVOICE_SECONDS + 1
+    ttl: Any = house.runtime.redis.ttl(key)
+    assert 0 < ttl <= ABSENT_INVOICE_SECONDS < ABSENT_SECONDS
 
 
 def test_an_empty_list_is_said_for_a_moment_and_gives_way_to_the_first_payment(house: House) -> None:

@@ -152,18 +152,23 @@ class Caller:
         name: str,
         send: Callable[[str | None], Answered],
         read: Callable[[Mapping[str, Any]], T],
+        between: Callable[[], None] = at_once,
     ) -> Answer[Sequence[T]]:
-        """Return all objects of a list, as old as its first page is; raises as `reply` does.
+        """Return all objects of a list, as old as its first page is.
+
+        Raises as `reply` does, or what `between` raises.
 
         Args:
             name: what is listed, for the log.
             send: asks stripe-python for the page after an object's id, or for the first.
             read: takes from an object's fields what is wanted of it.
+            between: is called before each page but the first, as in `find`.
         """
         reading = partial(whole_page, read=read)
         reply = first = self.reply(Request(Step.LOOK_UP, "GET", name, None, partial(send, None), reading))
         found = [*reply.value.objects]
         while reply.value.last is not None:
+            between()
             reply = self.reply(Request(Step.LOOK_UP, "GET", name, None, partial(send, reply.value.last), reading))
             found += reply.value.objects
         return self._dated(tuple(found), first, {})

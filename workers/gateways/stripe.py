@@ -317,10 +317,12 @@ class StripeGateway(Listings, BalanceListings):
         page = partial(self._refunds_page, payment_intent_id)
         return self._caller.find("refunds.list", operation, page, refund_snapshot, between)
 
-    def list_refunds(self, payment_intent_id: str) -> Answer[Sequence[RefundSnapshot]]:
+    def list_refunds(
+        self, payment_intent_id: str, between: Callable[[], None] = at_once
+    ) -> Answer[Sequence[RefundSnapshot]]:
         """Return all refunds of a PaymentIntent, the newest first; pages as `find_refund` does."""
         page = partial(self._refunds_page, payment_intent_id)
-        return self._caller.every("refunds.list", page, refund_snapshot)
+        return self._caller.every("refunds.list", page, refund_snapshot, between)
 
     def _refunds_page(self, payment_intent_id: str, after: str | None) -> Answered:
         params: RefundListParams = {

@@ -8,7 +8,7 @@ from stripe.params import DisputeListParams, DisputeUpdateParams, DisputeUpdateP
 
 from tasks.contracts.steps import Step
 from workers.gateways.balance_snapshots import DisputeSnapshot, dispute_snapshot
-from workers.gateways.calls import Answered, Caller, Request
+from workers.gateways.calls import Answered, Caller, Request, at_once
 from workers.gateways.operations import idempotency_key
 from workers.gateways.snapshots import Answer
 
@@ -35,8 +35,10 @@ class StripeDisputes:
 
         return self._caller.answer(Request(Step.LOOK_UP, "GET", "disputes.retrieve", None, send, dispute_snapshot))
 
-    def of_intent(self, payment_intent_id: str) -> Answer[Sequence[DisputeSnapshot]]:
-        """Return all disputes of a PaymentIntent, the newest in front."""
+    def of_intent(
+        self, payment_intent_id: str, between: Callable[[], None] = at_once
+    ) -> Answer[Sequence[DisputeSnapshot]]:
+        """Return all disputes of a PaymentIntent, the newest in front; `between` comes before each further page."""
 
         def send(after: str | None) -> Answered:
             params: DisputeListParams = {"payment_intent": payment_intent_id, "limit": PAGE_SIZE}
@@ -44,7 +46,7 @@ class StripeDisputes:
                 params["starting_after"] = after
             return self._disputes.list(params)
 
-        return self._caller.every("disputes.list", send, dispute_snapshot)
+        return self._caller.every("disputes.list", send, dispute_snapshot, between)
 
     def submit(self, name: str, evidence: Mapping[str, str], operation: str) -> Answer[DisputeSnapshot]:
         """Send evidence to the bank, once for all: Stripe takes no second submission.

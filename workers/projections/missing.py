@@ -17,12 +17,14 @@ from tasks.contracts.views import FINAL_JOB_STATES, AbsentView, BatchView
 from workers.projections.list_views import Listed, read_lists
 from workers.projections.nouns import Noun, by_noun
 from workers.projections.projector import Shown, current_epoch, note, read_noun, shown_list, write
-from workers.projections.unbegun import in_no_batch, read_unbegun_invoices
+from workers.projections.unbegun import INVOICE_PREFIX, in_no_batch, read_unbegun_invoices
 from workers.runtime import Runtime
 
 # A page of unknown ids asked for in a loop costs one job a client and half a minute; what is made meanwhile is shown in
 # its own place, where it is found first.
 ABSENT_SECONDS = 30
+# Of an invoice: its batch may be on its way in with another dispatcher, and its id was told to the client at once.
+ABSENT_INVOICE_SECONDS = 2
 OLDER_LIST_SECONDS = 600  # of a list that no projection keeps up: somebody pages through it now
 PIECE = 200  # views that are sealed and written together
 ABSENT_VERSION = 0
@@ -115,10 +117,14 @@ def _absent(session: Session, runtime: Runtime, names: Iterable[str], epoch: int
     candidates = in_no_batch(session, sorted(set(names)))
     parameters = {"ids": candidates, "show": ShowViews.KIND.name}
     to_be_made = set(session.scalars(_TO_BE_MADE, parameters)) if candidates else set()
-    until = session.execute(_NOW).scalar_one() + ABSENT_SECONDS
+    now = session.execute(_NOW).scalar_one()
     keyspace = runtime.settings.redis.keyspace
+    words = {name: _absent_seconds(name) for name in candidates if name not in to_be_made}
     return [
-        Shown(name, keyspace.absent(name), epoch, ABSENT_VERSION, AbsentView(name, until), ABSENT_SECONDS)
-        for name in candidates
-        if name not in to_be_made
+        Shown(name, keyspace.absent(name), epoch, ABSENT_VERSION, AbsentView(name, now + seconds), seconds)
+        for name, seconds in words.items()
     ]
+
+
+def _absent_seconds(name: str) -> int:
+    return ABSENT_INVOICE_SECONDS if name.startswith(INVOICE_PREFIX) else ABSENT_SECONDS

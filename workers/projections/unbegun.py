@@ -16,7 +16,7 @@ from tasks.contracts.views import FINAL_JOB_STATES, InvoiceView
 from workers.jobs.due import WAITS
 from workers.projections.instants import rfc3339
 
-_PREFIX: Final = "inv_"
+INVOICE_PREFIX: Final = "inv_"
 _TO_BE_OPENED = text(f"""
 SELECT EXISTS (SELECT FROM jobs WHERE queue = :queue AND kind = :kind AND (state = 'running' OR {WAITS}))
 """)  # noqa: S608 - built of constants
@@ -29,7 +29,7 @@ def read_unbegun_invoices(session: Session, ring: Keyring, names: Sequence[str])
     Raises:
         SealBrokenError, KeyringError: if what was asked for can't be opened.
     """
-    invoices = [name for name in names if name.startswith(_PREFIX)]
+    invoices = [name for name in names if name.startswith(INVOICE_PREFIX)]
     if not invoices:
         return []
     unbegun = (Job.kind == CreateInvoice.KIND.name, Job.subject_id.in_(invoices), Job.state.not_in(FINAL_JOB_STATES))
@@ -46,6 +46,6 @@ def in_no_batch(session: Session, names: Sequence[str]) -> list[str]:
 
     A client is told the ids of its batch's invoices at once, and no row tells of them before the batch is opened.
     """
-    if any(name.startswith(_PREFIX) for name in names) and session.scalar(_TO_BE_OPENED, _BATCHES):
-        return [name for name in names if not name.startswith(_PREFIX)]
+    if any(name.startswith(INVOICE_PREFIX) for name in names) and session.scalar(_TO_BE_OPENED, _BATCHES):
+        return [name for name in names if not name.startswith(INVOICE_PREFIX)]
     return list(names)

@@ -82,12 +82,12 @@ def refresh(attempt: Attempt, request: RefreshPayment) -> Outcome:
 
 def _refunds(attempt: Attempt, stripe_id: str) -> Answer[Sequence[RefundSnapshot]]:
     attempt.before_call()
-    return attempt.runtime.stripe.list_refunds(stripe_id)
+    return attempt.runtime.stripe.list_refunds(stripe_id, attempt.before_call)
 
 
 def _disputes(attempt: Attempt, stripe_id: str) -> Answer[Sequence[DisputeSnapshot]]:
     attempt.before_call()
-    return attempt.runtime.stripe.disputes.of_intent(stripe_id)
+    return attempt.runtime.stripe.disputes.of_intent(stripe_id, attempt.before_call)
 
 
 def _apply_refunds(

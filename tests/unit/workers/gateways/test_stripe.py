@@ -240,8 +240,10 @@ def test_a_refund_is_fetched_with_its_charge() -> None:
 def test_all_refunds_of_a_payment_intent_are_listed_as_old_as_the_first_page() -> None:
     first = answer(200, listed(refund(id="re_3"), refund(id="re_2"), more=True))
     with talking(first, answer(200, listed(refund(charge="ch_1")))) as (made, server):
-        found = made.list_refunds("pi_1")
+        pages: list[int] = []
+        found = made.list_refunds("pi_1", lambda: pages.append(len(server.heard)))
     assert [each.id for each in found.value] == ["re_3", "re_2", "re_1"]
+    assert pages == [1], "a lease is renewed before each page but the first"
     assert found.value[-1].charge is None
     assert (found.as_of, server.heard[1].query["starting_after"]) == (NOON, ["re_2"])
 
