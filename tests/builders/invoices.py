@@ -42,3 +42,16 @@ def plant_invoice(house: House, status: str = "sent", *, state: str = "done", **
     house.sql(f"INSERT INTO invoices ({names}) VALUES ({values})", **columns)  # noqa: S608 - columns of this file's
     plant_move(house, "invoice", invoice_id, status)
     return invoice_id
+
+
+def plant_batch(house: House) -> str:
+    """Insert a batch of no invoices, and the job that opened it."""
+    batch_id, job_id = f"bat_{secrets.token_hex(13)}", f"job_{secrets.token_hex(13)}"
+    plant_job(house, job_id, "invoices.batch", batch_id, "done")
+    house.sql(
+        "INSERT INTO invoice_batches (id, client_id, job_id, entries) VALUES (:id, :client, :job, '[]')",
+        id=batch_id,
+        client=CLIENT,
+        job=job_id,
+    )
+    return batch_id

@@ -22,10 +22,18 @@ from tasks.intake import take_waiting
 from tasks.upkeep import trim
 from tests.builders.entries import entry_of, event_entry, new_key, payment_entry, resigned
 from tests.builders.house import House
+from tests.builders.invoices import plant_batch, plant_invoice
+from tests.builders.payments import plant_payment, plant_refund
 from tests.builders.worker import worker_settings
 from workers.projections.repair import repair_views
 
 pytestmark = pytest.mark.servers
+PLANTS: dict[str, Callable[[House], str]] = {
+    "payments": plant_payment,
+    "refunds": lambda house: plant_refund(house, plant_payment(house), 100),
+    "invoices": plant_invoice,
+    "invoice_batches": plant_batch,
+}
 FORGER = Keyring("m1", {"m1": b"x" * 32})  # knows the key's id, not the key
 
 
@@ -129,6 +137,16 @@ def test_a_repeat_after_redis_forgot_has_its_row_shown_again(house: House) -> No
     house.take_in(entry)
     repair_views(house.runtime)
     assert house.job_view(entry.job_id).id == entry.job_id
+
+
+@pytest.mark.parametrize("table", ["payments", "refunds", "invoices", "invoice_batches"])
+def test_what_the_repeated_job_is_about_is_shown_again_as_well(house: House, table: str) -> None:
+    subject, entry = PLANTS[table](house), payment_entry()
+    house.take_in(entry)
+    house.sql("UPDATE jobs SET subject_id = :subject WHERE id = :id", subject=subject, id=entry.job_id)
+    house.sql(f"UPDATE {table} SET version = 7, projected_version = 7")  # noqa: S608 - a table of ours
+    house.take_in(entry)
+    assert house.one(f"SELECT projected_version FROM {table}")["projected_version"] == 0  # noqa: S608 - as above
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -147,6 +149,25 @@ def test_a_stored_failure_of_a_mail_is_cleared_up_by_its_event_alone(shop: House
     hear(shop, *(body for kind, body in stripe.events_of(found.id) if kind == "invoice.sent"))
     assert shop.operate_invoice(job_id).state == "done"
     assert mails(stripe, invoice) == 1
+
+
+def test_stripes_word_that_an_invoice_is_overdue_holds_once_the_whole_day_has_passed(
+    shop: House, stripe: Simulator
+) -> None:
+    """Stripe says so at the moment at which it is due, noon; who pays that evening pays in time."""
+    day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
+    invoice = made(shop, due_date=day.isoformat(), days_until_due=None)
+    due = dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
+    [found] = at_stripe(stripe, invoice)
+    [told] = [body for kind, body in stripe.events_of(found.id) if kind == "invoice.sent"]
+    for at, status in (
+        (due, "sent"),
+        (due + dt.timedelta(hours=11), "sent"),
+        (due + dt.timedelta(hours=12), "overdue"),
+    ):
+        said = {**json.loads(told), "type": "invoice.overdue", "id": f"evt_{at:%d%H}", "created": int(at.timestamp())}
+        hear(shop, json.dumps(said).encode())
+        assert shop.invoice(invoice.id)["status"] == status, at
 
 
 def test_what_was_paid_past_stripe_posts_nothing_and_says_so(shop: House, stripe: Simulator) -> None:
