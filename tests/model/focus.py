@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from tests.model.fake_stripe import FAULTS
 from tests.model.requests import AMOUNTS
@@ -69,10 +70,15 @@ OPTIONAL = (
 
 @dataclass
 class Tally:
-    """What runs of the machine have done: how many steps, which moves, and what became of the jobs."""
+    """What runs of the machine have done: how many steps, which moves, and what became of the jobs.
+
+    Args:
+        enough: so many examples are played, of those that follow none.
+    """
 
     steps: int = 0
     examples: int = 0
+    enough: float = inf
     moves: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
 

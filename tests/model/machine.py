@@ -39,7 +39,9 @@ class Machine(RuleBasedStateMachine):
         self.off: frozenset[str] = frozenset()
         self.sound = True
         self.story: list[str] = []
-        world.reset()
+        self.is_played = tally.examples < tally.enough
+        if self.is_played:
+            world.reset()
         self.sight: Sight = world.look()
 
     @initialize(off=st.frozensets(st.sampled_from(OPTIONAL)))
@@ -71,7 +73,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if self.sound:
+            if self.sound and self.is_played:
                 self.tally.examples += 1
                 sight = rest.come_to_rest(self.world)
                 self.tell(promises.check_rest, self.world, sight)
@@ -156,6 +158,7 @@ def machine_for(focus: Focus) -> type[Machine]:
     class FocusedMachine(Machine):
         @rule(move=st.sampled_from(focus.moves()), choice=st.sampled_from(CHOICES))
         def move(self, move: str, choice: tuple[int, int]) -> None:
-            self.step(move, *choice)
+            if self.is_played:
+                self.step(move, *choice)
 
     return FocusedMachine
