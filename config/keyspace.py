@@ -24,6 +24,11 @@ class Keyspace:
         return f"{self.prefix}journal.rejected"
 
     @property
+    def journal_taken_in(self) -> str:
+        """The sorted set of notes how far all of the journal had been taken in when; of the last day or so."""
+        return f"{self.prefix}journal.taken_in"
+
+    @property
     def journal_waiting(self) -> str:
         """The stream of entries that intake can't take yet: of an unknown key, kind, version or client."""
         return f"{self.prefix}journal.waiting"

@@ -98,8 +98,8 @@ def _update_payment() -> Operation:
         "operationId": "updatePayment",
         "summary": "Change a payment before it is confirmed",
         "description": "Name what is to be changed. The job is refused with `payment_already_paid`, "
-        "`payment_not_updatable`, `amount_too_small`, `amount_not_rounded`, `payment_unknown` or `stripe_refused`. "
-        + ON_ONE_PAYMENT,
+        "`payment_not_updatable`, `update_overtaken`, `amount_too_small`, `amount_not_rounded`, `payment_unknown` or "
+        "`stripe_refused`. " + ON_ONE_PAYMENT,
         **_command_on_payment(UpdateSchema, schemas.ChangedPaymentSchema),
     }
 

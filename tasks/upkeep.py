@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from celery import Celery
 
@@ -28,7 +29,6 @@ FORGET_SECONDS = 3600.0
 FORGET_JOBS_SECONDS = 60.0
 PUBLISH_ROUNDS = 10  # of a long backlog at a time, so that rescue and repair are not kept waiting
 IDLE_CONSUMER_MS = 3_600_000  # a dispatcher that has read nothing for an hour is gone for good
-MILLISECONDS = 1000
 
 
 @dataclass(slots=True)
@@ -136,22 +136,29 @@ def publish_lost(runtime: Runtime, app: Celery, monotonic: Callable[[], float] =
 
 
 def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
-    """Let the journal forget what was taken in long ago; what is not acknowledged stays, however old."""
-    journal = runtime.settings.redis.keyspace.journal
-    groups = [group for group in runtime.redis.xinfo_groups(journal) if group["name"] == GROUP.encode()]
+    """Let the journal forget what was taken in long ago; what is not acknowledged stays, however old.
+
+    How long ago that was no entry tells, only when it was accepted: with PostgreSQL away for a day it may be taken in a
+    day later. So each time it is noted how far all has been taken in, and a note that is old enough is where to cut.
+    """
+    keyspace, redis = runtime.settings.redis.keyspace, runtime.redis
+    journal, notes = keyspace.journal, keyspace.journal_taken_in
+    groups = [group for group in redis.xinfo_groups(journal) if group["name"] == GROUP.encode()]
     if not groups:
         return
-    oldest_kept = f"{int((clock() - runtime.settings.jobs.journal_keep) * MILLISECONDS)}-0"
-    pending = runtime.redis.xpending(journal, GROUP)
-    bounds = [oldest_kept, groups[0]["last-delivered-id"].decode()]
-    if pending["pending"]:
-        bounds.append(pending["min"].decode())
+    now, pending = clock(), redis.xpending(journal, GROUP)
     with Step.TRIM:
-        runtime.redis.xtrim(journal, minid=min(bounds, key=_stream_order), approximate=True)
-    for consumer in runtime.redis.xinfo_consumers(journal, GROUP):
+        redis.zadd(notes, {pending["min"] or groups[0]["last-delivered-id"]: now}, nx=True)
+        old: Any = redis.zrevrangebyscore(
+            notes, now - runtime.settings.jobs.journal_keep, "-inf", 0, 1, withscores=True
+        )
+        for taken_in, noted in old:
+            redis.xtrim(journal, minid=taken_in.decode(), approximate=True)
+            redis.zremrangebyscore(notes, "-inf", f"({noted!r}")
+    for consumer in redis.xinfo_consumers(journal, GROUP):
         if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:
             with Step.FORGET_READER:
-                runtime.redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
+                redis.xgroup_delconsumer(journal, GROUP, consumer["name"])
 
 
 def forget_jobs(runtime: Runtime) -> None:
@@ -167,8 +174,3 @@ def forget_processes(runtime: Runtime) -> None:
     """Forget processes that are gone for long."""
     with runtime.transaction(Step.PRESENCE) as session:
         forget_old(session)
-
-
-def _stream_order(stream_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = stream_id.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -178,6 +178,11 @@ class House:
         ):
             self.sql(statement, id=job_id, s=seconds)
 
+    def grow_older(self, job_id: str, seconds: float) -> None:
+        """Let a job have been accepted so much earlier."""
+        statement = "UPDATE jobs SET accepted_at = accepted_at - make_interval(secs => :s) WHERE id = :id"
+        self.sql(statement, id=job_id, s=seconds)
+
     def make_due(self, job_id: str) -> None:
         self.sql("UPDATE jobs SET next_run_at = clock_timestamp() WHERE id = :id", id=job_id)
 

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from tasks.contracts.invoice_batches import CreateInvoiceBatch
+from tasks.contracts.invoice_operations import VoidInvoice
 from tasks.contracts.shows import ShowViews
+from tests.builders.entries import invoice_operation_entry
 from tests.builders.house import House
 from tests.builders.ingress import Site
 from tests.builders.simulator import Simulator
 from workers.jobs.run import Service, run_job
+from workers.jobs.waiting import FRESH_SECONDS
 from workers.projections.missing import show_missing
 from workers.services import invoice_batches
 
@@ -119,6 +122,21 @@ def test_an_invoice_of_a_batch_that_is_not_opened_is_not_called_absent(shop: Hou
     stranger = f"inv_{name[5:]}a"
     show(shop, stranger)
     assert site.get(f"/v1/invoices/{stranger}").status_code == 404
+
+
+def test_what_is_asked_of_a_batchs_invoice_waits_until_the_batch_is_opened(shop: House, accepted: Any) -> None:
+    [name, _] = [line["invoice"] for line in accepted["batch"]["lines"]]
+    entry = invoice_operation_entry(VoidInvoice(name))
+    shop.take_in(entry)
+    shop.grow_older(entry.job_id, FRESH_SECONDS)
+    for _ in range(8):
+        assert shop.operate_invoice(entry.job_id).state == "waiting"
+    assert run_job(shop.runtime, accepted["job"]["id"], OPEN).state == "done"
+    assert shop.operate_invoice(entry.job_id).state == "waiting", "it is made first"
+    [made] = [row["id"] for row in shop.jobs("invoices.create") if row["subject_id"] == name]
+    assert shop.make_invoice(made).state == "done"
+    assert shop.operate_invoice(entry.job_id).state == "done"
+    assert shop.invoice(name)["status"] == "void"
 
 
 def test_a_batch_is_not_finished_while_an_invoice_of_it_waits_to_be_mailed(

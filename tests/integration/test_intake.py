@@ -365,34 +365,44 @@ def test_an_entry_that_two_dispatchers_commit_is_hinted_at_by_one(house: House) 
     assert house.take_in(*reversed_entries).hints == []
 
 
-def test_trimming_drops_what_is_old_and_keeps_what_is_pending_or_not_yet_read(house: House) -> None:
-    reader = house.reader()
-    runtime = house.changed(journal_keep=0.001)
+def test_trimming_drops_what_was_taken_in_long_ago_and_keeps_what_is_pending_or_not_yet_read(house: House) -> None:
+    reader, day = house.reader(), house.runtime.settings.jobs.journal_keep
     house.post(*(payment_entry("k") for _ in range(300)))
     reader.take_new()
     [left] = house.post(payment_entry())
     reader.redis.xreadgroup("dispatchers", "dead", {house.keyspace.journal: ">"})
     later = house.post(*(payment_entry("k") for _ in range(300)))
-    trim(runtime, lambda: 4_000_000_000.0)
-    kept = stream_ids(house)
-    assert kept[-301:] == [left, *later]
-    assert len(kept) < 301 + 100  # trimming is by whole nodes of a hundred
+    for now in (1.0, day / 2, day):
+        trim(house.runtime, lambda now=now: now)  # type: ignore[misc]  # mypy can't infer a lambda with a default
+        assert len(stream_ids(house)) == 601, "it has not been there for long enough"
+    for now in (day + 1.0, 3 * day):
+        trim(house.runtime, lambda now=now: now)  # type: ignore[misc]  # as above
+        kept = stream_ids(house)
+        assert kept[-301:] == [left, *later]
+        assert len(kept) < 301 + 100  # trimming is by whole nodes of a hundred
 
 
-def test_trimming_keeps_what_was_taken_in_lately(house: House) -> None:
-    reader = house.reader()
+def test_trimming_keeps_for_a_day_what_was_taken_in_a_day_after_it_was_read(house: House) -> None:
+    """PostgreSQL was away for a day, and may have to be restored soon after."""
+    day = house.runtime.settings.jobs.journal_keep
+    house.reader()
     house.post(*(payment_entry("k") for _ in range(300)))
-    reader.take_new()
-    now = house.runtime.redis.time()
-    trim(house.runtime, lambda: float(now[0]))
-    assert len(stream_ids(house)) == 300
+    dead: Any = house.runtime.redis.xreadgroup("dispatchers", "dead", {house.keyspace.journal: ">"})
+    trim(house.runtime, lambda: 0.0)
+    house.runtime.redis.xack(house.keyspace.journal, "dispatchers", *(name for name, _ in dead[0][1]))
+    for now in (day, day + 1.0, 2 * day - 1.0):
+        trim(house.runtime, lambda now=now: now)  # type: ignore[misc]  # as above
+        assert len(stream_ids(house)) == 300
+    trim(house.runtime, lambda: 2 * day)
+    assert len(stream_ids(house)) <= 100
 
 
 def test_trimming_without_a_journal_or_a_group_drops_nothing(house: House) -> None:
     with pytest.raises(redis.exceptions.ResponseError):
         trim(house.runtime, lambda: 4_000_000_000.0)
     house.post(*(payment_entry("k") for _ in range(300)))
-    trim(house.changed(journal_keep=0.001), lambda: 4_000_000_000.0)
+    for now in (1_000.0, 1_001.0):
+        trim(house.changed(journal_keep=0.001), lambda now=now: now)  # type: ignore[misc]  # as above
     assert len(stream_ids(house)) == 300
 
 

@@ -29,6 +29,7 @@ from tests.builders.invoice_stage import (
     run_until_over,
 )
 from tests.builders.simulator import Simulator
+from workers.jobs.waiting import FRESH_SECONDS
 from workers.services.flags import clear_flag, raise_flag
 
 pytestmark = pytest.mark.servers
@@ -206,6 +207,8 @@ def test_anothers_invoice_is_as_unknown_as_one_that_never_was(shop: House, strip
     invoice = made(shop)
     for name in (invoice.id, NOWHERE):
         job_id = operated(shop, VoidInvoice(name), client="other")
+        assert {shop.operate_invoice(job_id).state for _ in range(8)} == {"waiting"}, "its entry may be on its way"
+        shop.grow_older(job_id, FRESH_SECONDS)
         assert run_until_over(shop, job_id).state == "refused"
         assert shop.job(job_id)["problem"]["code"] == "invoice_unknown"
     assert at_stripe(stripe, invoice)[0].status == "open"

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.contracts.identity import system_id
 from tasks.contracts.steps import Step
-from tests.builders.entries import invoice_request, refund_entry
+from tests.builders.entries import invoice_request, payment_entry, refund_entry
 from tests.builders.house import House
 from tests.builders.invoice_stage import (
     Asked,
@@ -392,6 +392,17 @@ def test_an_invoice_that_does_not_fit_its_payment_is_refused(
     shop.make_invoice(invoice.job_id)
     assert refusal(shop, invoice) == code
     assert at_stripe(stripe, invoice) == []
+
+
+def test_an_invoice_waits_for_the_payment_that_was_accepted_before_it(shop: House) -> None:
+    entry = payment_entry()
+    shop.take_in(entry)
+    invoice = asked(shop, **for_payment(Paid(entry.subject_id, "", "ada@example.org"), shown=None))
+    assert shop.make_invoice(invoice.job_id).state == "waiting"
+    assert shop.job(invoice.job_id)["last_error"]["type"] == "EarlierOperation"
+    assert shop.create(entry.job_id).state == "done"
+    shop.make_invoice(invoice.job_id)
+    assert refusal(shop, invoice) == "payment_not_paid", "nobody has confirmed it"
 
 
 def test_a_payment_is_invoiced_once(shop: House, stripe: Simulator, paid: Paid) -> None:

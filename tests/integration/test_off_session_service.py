@@ -96,6 +96,15 @@ def test_the_receipts_address_is_nowhere_in_the_database_in_clear(shop: House, a
         assert ada.email not in str(shop.sql(f"SELECT {table}::text AS row FROM {table}"))  # noqa: S608 - our own names
 
 
+def test_what_was_accepted_a_day_ago_is_looked_for_and_no_card_is_charged(shop: House, ada: Customer) -> None:
+    """A restored database does not know which card was charged, or whether one was; Stripe may not know the key."""
+    ada.has(GOOD)
+    job_id, _ = ada.asks(off_session=True)
+    shop.grow_older(job_id, 23.5 * 3600)
+    assert {run(shop, job_id).state for _ in range(3)} == {"checking"}
+    assert ada.charges() == []
+
+
 def test_the_newest_saved_card_is_charged_at_once(shop: House, stripe: Simulator, ada: Customer) -> None:
     _, newest = ada.has(NO_FUNDS, GOOD)
     job_id, payment_id = ada.asks(off_session=True)

@@ -15,11 +15,14 @@ from sandbox import shopper
 from sandbox.simulator.account import PUBLISHABLE_KEY
 from tasks.contracts.payment_operations import CancelPayment, CapturePayment, UpdatePayment
 from tasks.contracts.steps import Step
-from tests.builders.entries import operation_entry, payment_entry
+from tests.builders.entries import operation_entry, payment_entry, refund_entry
 from tests.builders.house import House
 from tests.builders.simulator import Simulator
 from tests.builders.stripe_events import FakeStripe
+from workers.jobs import dead
+from workers.jobs.operator import Operator
 from workers.jobs.run import Result
+from workers.jobs.waiting import FRESH_SECONDS
 from workers.services.refreshes import ask_for_refresh
 from workers.services.stripe_objects import locked, mark_dirty
 
@@ -393,6 +396,48 @@ def test_operations_on_one_payment_are_done_in_the_order_of_their_acceptance(
     assert (till.intent["amount"], till.view.amount) == (2000, 2000)
 
 
+def test_a_refund_waits_for_the_capture_that_was_accepted_before_it(shop: House, till: Till) -> None:
+    till.held()
+    shop.refresh_all()
+    capture = till.asks(capture_of(till.payment_id))
+    refund = refund_entry(till.payment_id)
+    shop.take_in(refund)
+    waits = shop.refund(refund.job_id)
+    assert (waits.state, shop.job(refund.job_id)["last_error"]["type"]) == ("waiting", "EarlierOperation")
+    assert shop.operate(capture).state == "done"
+    assert shop.refund(refund.job_id).state == "done"
+    assert till.intent["latest_charge"]["amount_refunded"] == till.intent["amount_received"]
+
+
+def test_an_update_that_comes_after_a_later_one_was_done_does_not_undo_it(shop: House, till: Till) -> None:
+    """Its entry was with a dispatcher that died."""
+    till.made()
+    later = till.does(update_of(till.payment_id, 2000))
+    earlier = till.asks(update_of(till.payment_id, 3000))
+    shop.grow_older(earlier, 5)
+    refused = shop.operate(earlier)
+    assert (later.state, refused.state, till.problem(refused)) == ("done", "refused", "update_overtaken")
+    assert till.intent["amount"] == 2000
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["surely not sent", "perhaps sent"])
+def test_a_replayed_update_does_not_undo_a_later_one(shop: House, stripe: Simulator, till: Till, sent: bool) -> None:
+    till.made()
+    if sent:
+        stripe.faults({"do": "drop", "effect": False, "match": path_of("update")})
+    earlier = till.asks(update_of(till.payment_id, 3000))
+    states = {shop.operate(earlier).state} if sent else set()
+    shop.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '8 days' WHERE id = :id", id=earlier)
+    states.add(shop.operate(earlier).state)
+    assert states == ({"checking", "dead"} if sent else {"dead"})
+    assert till.does(update_of(till.payment_id, 2000)).state == "done"
+    with shop.runtime.transaction(Step.OUTCOME) as session:
+        dead.replay(session, [earlier], Operator("ada", "test"))
+    refused = shop.operate(earlier)
+    assert (refused.state, till.problem(refused)) == ("refused", "update_overtaken")
+    assert till.intent["amount"] == 2000
+
+
 def test_what_another_client_asks_of_a_payment_holds_up_nobody(shop: House, till: Till) -> None:
     till.made()
     shop.add_client("another")
@@ -413,7 +458,8 @@ def test_another_clients_payment_and_one_that_never_comes_are_unknown(shop: Hous
     strange = till.asks(capture_of(till.payment_id), client="other")
     never = till.asks(capture_of("pay_" + "a" * 26))
     for job_id in (strange, never):
-        states = [shop.operate(job_id).state for _ in range(6)]
-        assert states == ["waiting"] * 5 + ["refused"]
+        assert {shop.operate(job_id).state for _ in range(8)} == {"waiting"}, "its entry may be on its way"
+        shop.grow_older(job_id, FRESH_SECONDS)
+        assert shop.operate(job_id).state == "refused"
         assert shop.job(job_id)["problem"]["code"] == "payment_unknown"
     assert till.intent["status"] == "requires_capture"

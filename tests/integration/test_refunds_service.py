@@ -23,6 +23,7 @@ from workers.jobs.operator import Operator
 from workers.jobs.outcome import Outcome, finish
 from workers.jobs.run import Result
 from workers.runtime import Runtime
+from workers.services.refunds import PATIENT_ATTEMPTS
 
 pytestmark = pytest.mark.servers
 REFUNDS = {"method": "POST", "path": "^/v1/refunds$"}
@@ -192,9 +193,10 @@ def test_a_payment_that_is_not_paid_is_not_refunded(shop: House) -> None:
     entry = payment_entry()
     shop.take_in(entry)
     before, _ = asked(shop, Paid(entry.subject_id, ""))
-    shop.refund(before)
-    assert refusal(shop, before) == "payment_unknown"
+    assert shop.refund(before).state == "waiting", "what brings the money was accepted before"
     shop.create(entry.job_id)
+    shop.refund(before)
+    assert refusal(shop, before) == "payment_not_paid"
     after, _ = asked(shop, Paid(entry.subject_id, ""))
     shop.refund(after)
     assert refusal(shop, after) == "payment_not_paid"
@@ -670,6 +672,53 @@ def test_a_restored_database_that_knows_no_payment_yet_refuses_nothing(
     shop.sql("UPDATE payments SET client_id = 'site' WHERE id = :id", id=paid.id)
     assert shop.refund(job_id).state == "done"
     assert_one(shop, stripe, paid, refund_id)
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "expired"])
+def test_a_refund_that_can_not_be_looked_for_is_not_said_to_be_undone(
+    shop: House, stripe: Simulator, paid: Paid, ending: str
+) -> None:
+    """A restored database knows neither the refund nor, yet, its payment; the money is given back already."""
+    job_id, refund_id = asked(shop, paid)
+    assert shop.refund(job_id).state == "done"
+    restored(shop, job_id, refund_id)
+    shop.sql("UPDATE payments SET client_id = 'stripe' WHERE id = :id", id=paid.id)
+    if ending == "cancelled":
+        stop(shop, job_id)
+        shop.sql("UPDATE jobs SET cancel_asked_at = cancel_asked_at - interval '1 hour' WHERE id = :id", id=job_id)
+    else:
+        expire(shop, job_id, 3600)
+    for _ in range(10):
+        assert shop.refund(job_id).state == "checking"
+    shop.sql("UPDATE payments SET client_id = 'site' WHERE id = :id", id=paid.id)
+    assert shop.refund(job_id).state == "done"
+    assert_one(shop, stripe, paid, refund_id)
+
+
+def test_an_operators_word_is_not_enough_where_there_is_nowhere_to_look(
+    shop: House, stripe: Simulator, paid: Paid
+) -> None:
+    job_id, refund_id = asked(shop, paid)
+    assert shop.refund(job_id).state == "done"
+    restored(shop, job_id, refund_id)
+    shop.sql("UPDATE payments SET client_id = 'stripe' WHERE id = :id", id=paid.id)
+    expire(shop, job_id, 8 * 86_400)
+    assert (shop.refund(job_id).state, shop.job(job_id)["verdict"]) == ("dead", "reconcile_first")
+    by_operator(shop, dead.not_done, job_id)
+    shop.sql("UPDATE jobs SET cancel_asked_at = cancel_asked_at - interval '1 hour' WHERE id = :id", id=job_id)
+    assert shop.refund(job_id).state == "checking"
+    shop.sql("UPDATE payments SET client_id = 'site' WHERE id = :id", id=paid.id)
+    assert shop.refund(job_id).state == "done"
+    assert_one(shop, stripe, paid, refund_id)
+
+
+def test_a_late_refund_of_a_payment_that_never_was_can_be_cancelled(shop: House) -> None:
+    job_id, _ = asked(shop, Paid("pay_aaaaaaaaaaaaaaaaaaaaaaaaaa", ""))
+    shop.grow_older(job_id, 3600)
+    stop(shop, job_id)
+    shop.sql("UPDATE jobs SET cancel_asked_at = cancel_asked_at - interval '1 hour' WHERE id = :id", id=job_id)
+    states = [shop.refund(job_id).state for _ in range(PATIENT_ATTEMPTS)]
+    assert states == ["checking"] * (PATIENT_ATTEMPTS - 1) + ["cancelled"]
 
 
 def test_a_database_that_knows_less_than_the_client_was_shown_refuses_nothing(

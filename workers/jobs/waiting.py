@@ -1,11 +1,26 @@
 """Waiting: an attempt that had no effect, and comes again by itself since something is not there yet."""
 
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
 from config.errors import StripeOutcomeUnknownError
 from workers.jobs.attempt import Attempt
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
 from workers.resilience.backoff import backoff
 from workers.runtime import Runtime
+
+# In an entry's first minute what was accepted before it may still be on its way: with a dispatcher that died its
+# entries stay for some seconds before another takes them.
+FRESH_SECONDS: Final = 60.0
+_IS_FRESH = text("SELECT CAST(:accepted_at AS timestamptz) > clock_timestamp() - make_interval(secs => :seconds)")
+
+
+def is_fresh(session: Session, job: JobRow) -> bool:
+    """Tell whether a job was accepted so lately that what it names and what is not here may yet be taken in."""
+    return bool(session.scalar(_IS_FRESH, {"accepted_at": job.accepted_at, "seconds": FRESH_SECONDS}))
 
 
 def waiting_unless_asked(attempt: Attempt, kind: str, message: str) -> Outcome:

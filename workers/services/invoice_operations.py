@@ -24,7 +24,8 @@ from workers.jobs.ending import in_doubt, nothing_found
 from workers.jobs.order import wait_for_earlier
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.jobs.waiting import waiting_unless_asked
+from workers.jobs.waiting import is_fresh, waiting_unless_asked
+from workers.projections.unbegun import in_no_batch
 from workers.runtime import Runtime
 from workers.services.heard import Heard, looked_up, source_of
 from workers.services.invoice_changes import CHANGES, Change, verdict_of
@@ -33,9 +34,6 @@ from workers.services.stripe_invoices import Told, apply_invoice, ask_for_invoic
 from workers.services.stripe_objects import Verdict
 
 KINDS: Final = (CreateInvoice.KIND.name, *(contract.KIND.name for contract in CHANGES))
-# The entry of the invoice itself may still stand in the journal: before an attempt of this number, that it is not here
-# proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
-PATIENT_ATTEMPTS: Final = 6
 _IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :invoice AND client_id = :client AND kind = :kind")
 _IS_ASTRAY = text(
     "SELECT EXISTS (SELECT FROM flags WHERE kind = 'invoice_astray' AND subject_id = :id AND cleared_at IS NULL)"
@@ -123,10 +121,11 @@ def _refusal_here(asked: InvoiceOperation, invoice: Invoice) -> Refusal | None:
 
 
 def _not_here(attempt: Attempt, session: Session, asked: InvoiceOperation) -> Outcome:
+    """Wait for an invoice that may still come, with its entry or its batch; one that was shown surely will."""
     job = attempt.job
     names = {"invoice": asked.invoice_id, "client": job.client_id, "kind": CreateInvoice.KIND.name}
-    coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
-    if coming or asked.shown or job.attempts < PATIENT_ATTEMPTS:
+    coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0 or not in_no_batch(session, [asked.invoice_id])
+    if coming or asked.shown or is_fresh(session, job):
         return waiting_unless_asked(attempt, "InvoiceNotHere", f"{asked.invoice_id} is not here yet")
     return refused(Refusal("invoice_unknown", "There is no such invoice."))
 

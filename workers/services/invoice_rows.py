@@ -15,6 +15,7 @@ from models.invoice import CAME_TO_NOTHING, Invoice
 from models.invoice_line import InvoiceLine, line_cell
 from models.payment import Payment
 from tasks.contracts.invoices import CreateInvoice, Line
+from workers.jobs.order import earlier_job
 from workers.jobs.outcome import Outcome
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
@@ -25,7 +26,7 @@ from workers.services.customers import KnownCustomer
 from workers.services.invoice_steps import due_at
 from workers.services.moves import Source, note
 from workers.services.refusals import Refusal, refused
-from workers.services.remainders import NOT_PAID, PAID
+from workers.services.remainders import BRINGERS, NOT_PAID, PAID
 from workers.services.stripe_invoices import locked_invoice
 
 BEGUN: Final = "processing"  # an invoice's first status, if its job begins at all
@@ -55,6 +56,10 @@ def admit(session: Session, runtime: Runtime, job: JobRow, request: CreateInvoic
     refusal = _refusal(session, runtime, job, request, payment)
     if refusal is None:
         return stripe_id
+    if refusal.code in {UNKNOWN, NOT_PAID} and request.payment_id is not None:
+        earlier = earlier_job(session, job, request.payment_id, BRINGERS)
+        if earlier is not None and not job.may_have_asked:
+            return waiting(runtime, job, "EarlierOperation", f"{earlier} on its payment was accepted before")
     if job.taken_in_late and job.attempts < PATIENT_ATTEMPTS:
         raise StripeOutcomeUnknownError(f"{refusal.code}, as far as this database knows by now")
     if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:

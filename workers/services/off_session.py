@@ -39,6 +39,9 @@ def charge(attempt: Attempt, request: CreatePayment, customer: KnownCustomer) ->
             return made
     if attempt.job.stopped_for is not None:
         return _over(attempt, committed)
+    limit = attempt.runtime.settings.jobs.resend_limit
+    if committed is None and attempt.job.taken_in_late and (attempt.job.intent_age or 0.0) >= limit:
+        raise StripeOutcomeUnknownError("Stripe may have forgotten the key: nothing is sent, only looked up")
     card = committed or (None if stripe_customer is None else _choose(attempt, request, stripe_customer))
     if stripe_customer is None or card is None:
         return no_saved_card()

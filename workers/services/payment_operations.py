@@ -20,10 +20,10 @@ from workers.gateways.snapshots import PaymentIntentSnapshot
 from workers.gateways.stripe import operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import nothing_found
-from workers.jobs.order import wait_for_earlier
+from workers.jobs.order import is_overtaken, wait_for_earlier
 from workers.jobs.outcome import Outcome, done
 from workers.jobs.row import JobRow
-from workers.jobs.waiting import waiting_unless_asked
+from workers.jobs.waiting import is_fresh, waiting_unless_asked
 from workers.runtime import Runtime
 from workers.services.heard import Heard, looked_up, source_of
 from workers.services.payment_changes import (
@@ -40,10 +40,9 @@ from workers.services.refusals import Refusal, refused
 from workers.services.stripe_objects import Verdict, apply_payment_intent, locked, mark_dirty
 
 KINDS = tuple(contract.KIND.name for contract in (CapturePayment, CancelPayment, UpdatePayment))
-# The entry of the payment itself may still stand in the journal: before an attempt of this number, that it is not here
-# proves nothing. Of one that its client was shown it never does: a database that was restored has yet to learn of it.
-PATIENT_ATTEMPTS = 6
-_IS_BEING_MADE = text("SELECT count(*) FROM jobs WHERE subject_id = :payment AND client_id = :client AND kind = :kind")
+_IS_BEING_MADE = text(
+    "SELECT EXISTS (SELECT FROM jobs WHERE subject_id = :payment AND client_id = :client AND kind = :kind)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,9 @@ def _perform(attempt: Attempt, change: Change) -> Outcome:
         return _ask(attempt, change, target, generation=attempt.job.intent_generation)
     heard = _look(attempt, target)
     verdict = change.verdict(standing_there(heard.answer.value))
+    if verdict == "open" and attempt.job.stopped_for is None:
+        with attempt.transaction(Step.HOLD) as session:
+            verdict = _overtaken(session, attempt.job, change) or verdict
     if verdict == "done":
         return _done(attempt, change, heard)
     if isinstance(verdict, Refusal):
@@ -99,7 +101,7 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
             return Target(payment.stripe_id, payment.booking_reference)
         # What was done before a restore looks as if it could not be done: there Stripe is looked at first.
         unclear = job.may_have_asked and payment.stripe_id is not None
-        refusal = None if unclear else _refusal_here(change, payment)
+        refusal = None if unclear else _refusal_here(change, payment) or _overtaken(session, job, change)
         if refusal is not None:
             return _unchanged(refusal)
         if payment.stripe_id is None:
@@ -109,6 +111,13 @@ def _prepare(attempt: Attempt, change: Change) -> Target | Outcome:
             return earlier
         attempt.intend(session, operation_name(job.id, change.verb, job.intent_generation), job.intent_generation)
         return Target(payment.stripe_id, payment.booking_reference)
+
+
+def _overtaken(session: Session, job: JobRow, change: Change) -> Refusal | None:
+    """Return why what a later update has replaced is not put back; captures and cancellations happen once anyway."""
+    if not isinstance(change, Update) or not is_overtaken(session, job):
+        return None
+    return Refusal("update_overtaken", "A later update of the payment was done already: this one would undo it.")
 
 
 def _refusal_here(change: Change, payment: Payment) -> Refusal | str | None:
@@ -131,6 +140,9 @@ def _unchanged(verdict: Refusal | str) -> Outcome:
 def not_here(attempt: Attempt, session: Session, payment_id: str, *, shown: bool) -> Outcome:
     """Wait for a payment of this client that may yet be taken in, or refuse: it is unknown, or another's.
 
+    Its entry may still stand in the journal. That one is not here which its client was shown never proves anything: a
+    database that was restored has yet to learn of it.
+
     Args:
         attempt: at what is to be done with it.
         session: reads.
@@ -141,11 +153,15 @@ def not_here(attempt: Attempt, session: Session, payment_id: str, *, shown: bool
         StripeOutcomeUnknownError: if an earlier attempt may have asked Stripe.
     """
     job = attempt.job
-    names = {"payment": payment_id, "client": job.client_id, "kind": CreatePayment.KIND.name}
-    coming = session.execute(_IS_BEING_MADE, names).scalar_one() > 0
-    if coming or shown or job.attempts < PATIENT_ATTEMPTS:
+    if shown or is_being_made(session, payment_id, job.client_id) or is_fresh(session, job):
         return waiting_unless_asked(attempt, "PaymentNotHere", f"{payment_id} is not here yet")
     return refused(Refusal("payment_unknown", "There is no such payment."))
+
+
+def is_being_made(session: Session, payment_id: str, client_id: str) -> bool:
+    """Tell whether a job of the client's makes, or has made, a payment, whatever its row says by now."""
+    names = {"payment": payment_id, "client": client_id, "kind": CreatePayment.KIND.name}
+    return bool(session.scalar(_IS_BEING_MADE, names))
 
 
 def _ask(attempt: Attempt, change: Change, target: Target, *, generation: int) -> Outcome:

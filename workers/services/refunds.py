@@ -21,6 +21,7 @@ from workers.gateways.snapshots import RefundSnapshot
 from workers.gateways.stripe import RefundReason, idempotency_key, operation_name
 from workers.jobs.attempt import Attempt
 from workers.jobs.ending import in_doubt, nothing_found
+from workers.jobs.order import wait_for_earlier
 from workers.jobs.outcome import FINAL_STATES, Outcome, done
 from workers.jobs.row import JobRow
 from workers.jobs.waiting import waiting
@@ -28,10 +29,12 @@ from workers.runtime import Runtime
 from workers.services.announcements import Unreserved, announce
 from workers.services.heard import Heard, looked_up, source_of
 from workers.services.moves import Source, move, note
+from workers.services.payment_operations import is_being_made
 from workers.services.refreshes import ask_for_refresh
 from workers.services.refusals import Refusal, refused
 from workers.services.remainders import (
     ALREADY_REFUNDED,
+    BRINGERS,
     DISPUTED,
     NOT_PAID,
     PAID,
@@ -45,6 +48,7 @@ VERB = "create"
 UNKNOWN = "payment_unknown"
 # What an unfinished job means for its refund; of one that is over, proof that nothing happened makes it `refused`.
 _UNFINISHED = {"waiting": "processing", "checking": "checking"}
+_IN_THE_MAKING = frozenset({"processing", "checking"})  # statuses of a payment that Stripe may yet turn out to have
 _UNMADE = frozenset({"processing", "checking", "refused"})  # statuses of a refund that Stripe is not known to have
 # Stripe's words for what we refuse as well: https://docs.stripe.com/error-codes
 _REFUSALS = {
@@ -106,10 +110,16 @@ def _not_found(attempt: Attempt) -> Outcome:
 
 
 def _look(attempt: Attempt, request: CreateRefund) -> _Made | None:
-    """Find what an earlier attempt made, under any generation of its key."""
+    """Find what an earlier attempt made, under any generation of its key.
+
+    Raises:
+        StripeOutcomeUnknownError: it can't be looked for: a restored database has yet to learn of the payment.
+    """
     with attempt.transaction(Step.HOLD) as session:
         payment = session.get(Payment, request.payment_id)
         stripe_id = None if payment is None or payment.client_id != attempt.job.client_id else payment.stripe_id
+        if stripe_id is None and _may_be_paid(session, attempt.job, request, payment):
+            raise StripeOutcomeUnknownError("what it gives back is not known here yet: there is nowhere to look")
     if stripe_id is None:
         return None
     operation = operation_name(request.refund_id, VERB, attempt.job.intent_generation)
@@ -121,6 +131,13 @@ def _look(attempt: Attempt, request: CreateRefund) -> _Made | None:
     return None if found is None else _Made(found, "fetch")
 
 
+def _may_be_paid(session: Session, job: JobRow, request: CreateRefund, payment: Payment | None) -> bool:
+    """Tell whether a payment that is not here, or not known to be at Stripe, may have been refunded all the same."""
+    if request.shown in PAID or is_being_made(session, request.payment_id, job.client_id):
+        return payment is None or payment.client_id != job.client_id or payment.status in _IN_THE_MAKING
+    return payment is None and job.attempts < PATIENT_ATTEMPTS
+
+
 def _reserve(attempt: Attempt, request: CreateRefund) -> _Reserved | Outcome:
     """Take the amount out of what is left of the payment, and commit what will be asked of Stripe."""
     job = attempt.job
@@ -128,7 +145,7 @@ def _reserve(attempt: Attempt, request: CreateRefund) -> _Reserved | Outcome:
         payment = _own(session, job, request)
         if payment is None or payment.stripe_id is None:
             detail = "There is no such payment." if payment is None else "The payment has not been paid."
-            return _refuse(attempt, request, Refusal(UNKNOWN if payment is None else NOT_PAID, detail))
+            return _refuse(attempt, session, request, Refusal(UNKNOWN if payment is None else NOT_PAID, detail))
         refund = session.get(Refund, request.refund_id, populate_existing=True)
         if refund is not None and refund.stripe_id is not None:
             return done(lambda _session: None, touched=(payment.id,))
@@ -136,7 +153,7 @@ def _reserve(attempt: Attempt, request: CreateRefund) -> _Reserved | Outcome:
             asked = request.amount if refund is None else refund.amount
             left = remainder(session, payment, asked)
             if isinstance(left, Refusal):
-                return _refuse(attempt, request, left)
+                return _refuse(attempt, session, request, left)
             if isinstance(left, Unclear):
                 return _wait(attempt, payment.id, left)
             refund = _kept(session, attempt, request, payment, refund, left)
@@ -185,13 +202,19 @@ def _kept(
     return refund
 
 
-def _refuse(attempt: Attempt, request: CreateRefund, refusal: Refusal) -> Outcome:
-    """Refuse, unless the database is behind: it was restored, and the journal tells it again what it has lost.
+def _refuse(attempt: Attempt, session: Session, request: CreateRefund, refusal: Refusal) -> Outcome:
+    """Refuse, unless what brings the money was accepted before, or the database is behind.
+
+    It may have been restored: then the journal tells it again what it has lost.
 
     Raises:
         StripeOutcomeUnknownError: if it is behind, and the refund may have been made before.
     """
     job = attempt.job
+    if refusal.code in {UNKNOWN, NOT_PAID}:
+        earlier = wait_for_earlier(attempt, session, request.payment_id, BRINGERS, "payment")
+        if earlier is not None:
+            return earlier
     if job.taken_in_late and job.attempts < PATIENT_ATTEMPTS:
         raise StripeOutcomeUnknownError(f"{refusal.code}, as far as this database knows by now")
     if refusal.code in {UNKNOWN, NOT_PAID} and request.shown in PAID:

@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 from config.currencies import rounding_flaw
 from models.payment import Payment
 from models.refund import GIVEN_BACK, UNSENT, Refund
+from tasks.contracts.payment_operations import CapturePayment
+from tasks.contracts.payments import CreatePayment
 from workers.services.refusals import Refusal
 
 NOT_PAID = "payment_not_paid"
 PAID = frozenset({"paid", "partially_refunded", "refunded"})
-
+# Jobs that may yet bring a payment's money: who asked for it back after them gets it back after them.
+BRINGERS = (CreatePayment.KIND.name, CapturePayment.KIND.name)
 
 DISPUTED = Refusal("payment_disputed", "A disputed charge is not refunded.")
 ALREADY_REFUNDED = Refusal("already_refunded", "Nothing is left of the payment to give back.")
