@@ -110,6 +110,8 @@ def _tell(console: Console, scenario: Scenario, result: dict[str, Any], folder: 
     console.print(f"{scenario.name}: {scenario.title}\n  promised: {scenario.promise}\n  {figures}", markup=False)
     for name, value in result["figures"].items():
         console.print(f"  {name}: {value}", markup=False)
+    for reason, jobs in result["dead_letters"].items():
+        console.print(f"  dead: {jobs} {reason}", markup=False)
     if result["passed"]:
         console.print("  [green]kept[/green]")
         shutil.rmtree(folder, ignore_errors=True)

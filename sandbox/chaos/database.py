@@ -8,6 +8,10 @@ from sqlalchemy.pool import NullPool
 from models.database import psycopg_url
 
 _STATES = text("SELECT kind, state, count(*) AS jobs FROM jobs GROUP BY kind, state")
+_DEAD = text("""
+SELECT kind, COALESCE(problem ->> 'detail', problem ->> 'code', '-') AS detail, count(*) AS jobs
+FROM jobs WHERE state = 'dead' GROUP BY 1, 2 ORDER BY 1, 2
+""")
 _PER_SUBJECT = text("""
 SELECT count(*)
 FROM (
@@ -34,6 +38,16 @@ def jobs_made_twice(database_url: str) -> int:
     try:
         with engine.connect() as connection:
             return int(connection.execute(_PER_SUBJECT).scalar_one())
+    finally:
+        engine.dispose()
+
+
+def dead_letters(database_url: str) -> dict[str, int]:
+    """Return how many dead letters there are of each kind and reason."""
+    engine = create_engine(psycopg_url(database_url), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            return {f"{row.kind}: {row.detail}": row.jobs for row in connection.execute(_DEAD)}
     finally:
         engine.dispose()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.chaos.availability import measure
-from sandbox.chaos.database import dead, job_states, jobs_made_twice, unfinished
+from sandbox.chaos.database import dead, dead_letters, job_states, jobs_made_twice, unfinished
 from sandbox.chaos.invoice_oracle import emails, judge_invoices
 from sandbox.chaos.oracle import BROKEN, Verdict, judge
 from sandbox.chaos.quiet import last_invoice_views, last_views
@@ -89,6 +89,7 @@ def _figures(stage: Stage, own: Own) -> dict[str, Any]:
         "misposted": len(misposted),
         "unfinished": left,
         "dead": dead(states),
+        "dead_letters": dead_letters(address),
         "availability": _rounded(shares.undisturbed),
         "availability_raw": _rounded(shares.raw),
         "requests": {"counted": shares.counted, "excluded": shares.excluded},
