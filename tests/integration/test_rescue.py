@@ -13,7 +13,7 @@ from tasks.upkeep import CUT_OFF_SECONDS, Rescuer, be_seen
 from tests.builders.entries import event_entry, payment_entry
 from tests.builders.house import House
 from tests.builders.stripe_events import event
-from workers.jobs.presence import forget_old
+from workers.jobs.presence import PRESENCE_SECONDS, forget_old
 from workers.jobs.publish import Hint, mark_due
 from workers.jobs.rescue import CutOff, Rescued, rescue
 from workers.runtime import create_runtime
@@ -72,6 +72,20 @@ def test_a_process_seen_after_the_lease_ran_out_did_not_die(house: House) -> Non
     be_seen(house.runtime)
     assert not rescued(house).worker_died
     assert (house.job(job_id)["rescues"], house.job(job_id)["state"]) == (0, "ready")
+
+
+@pytest.mark.parametrize(("silent", "died"), [(PRESENCE_SECONDS, False), (2 * PRESENCE_SECONDS, True)])
+def test_a_process_whose_next_sign_is_not_due_when_the_lease_runs_out_is_only_slow(
+    house: House, silent: float, died: bool
+) -> None:
+    job_id = taken(house)
+    house.claim(job_id, worker=house.runtime.name)
+    be_seen(house.runtime)
+    house.lapse(job_id)
+    house.sql(
+        "UPDATE processes SET seen_at = (SELECT lease_until FROM jobs) - make_interval(secs => :silent)", silent=silent
+    )
+    assert rescued(house).worker_died is died
 
 
 def test_a_process_last_seen_before_the_lease_ran_out_did_die(house: House) -> None:

@@ -197,7 +197,7 @@ def test_a_worker_killed_in_mid_call_leaves_one_payment_intent(
     ):
         wait_until(lambda: is_done(shop, job_id), "another worker has done the job", within_s=30.0)
     row = shop.job(job_id)
-    assert (row["rescues"], row["intent_generation"]) == (1, 1)
+    assert (row["fence"], row["intent_generation"]) == (2, 1)
     assert made(stripe, payment_id) == 1
     assert shop.payment(payment_id)["status"] == "requires_confirmation"
     assert [each["outcome"] for each in shop.attempts(job_id)] == ["rescued", "done"]

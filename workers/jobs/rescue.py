@@ -1,8 +1,9 @@
 """Rescue: jobs whose lease ran out are due again, as `checking` where Stripe may have been asked.
 
 A rescue counts against the job only where it is certain that its worker died while PostgreSQL was up: the server was
-not started since the attempt began, the dispatcher was not cut off from it meanwhile, and the attempt's process gave no
-sign of life after the lease ran out. After `max_rescues` that count the job goes into quarantine, to run alone.
+not started since the attempt began, the dispatcher was not cut off from it meanwhile, and when the lease ran out the
+attempt's process had been silent for longer than a living one is. After `max_rescues` that count the job goes into
+quarantine, to run alone.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.queues import QUARANTINE
+from workers.jobs.presence import PRESENCE_SECONDS
 
+# A lease that ran out is found at once, mostly before a process that lives has had to give its next sign: one whose
+# attempt is only slow would be counted as dead. Who dies so shortly before its lease's end is not counted.
+SILENCE_SECONDS = 1.5 * PRESENCE_SECONDS
 _RESCUE = text("""
 WITH lapsed AS (
     SELECT jobs.id, jobs.fence, jobs.rescues, jobs.quarantined,
@@ -19,7 +24,8 @@ WITH lapsed AS (
             attempts.started_at < clock_timestamp() - make_interval(secs => :ended_ago)
             AND jobs.lease_until > clock_timestamp() - make_interval(secs => :began_ago), FALSE
         ) AND NOT EXISTS (
-            SELECT FROM processes WHERE processes.name = attempts.worker AND processes.seen_at >= jobs.lease_until
+            SELECT FROM processes WHERE processes.name = attempts.worker
+            AND processes.seen_at >= jobs.lease_until - make_interval(secs => :silence)
         ) AS worker_died
     FROM jobs LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.fence = jobs.fence
     WHERE jobs.state = 'running' AND jobs.lease_until < clock_timestamp()
@@ -72,6 +78,7 @@ def rescue(session: Session, most: int, *, max_rescues: int, cut_off: CutOff | N
         "began_ago": cut_off.began_ago if cut_off else None,
         "ended_ago": cut_off.ended_ago if cut_off else None,
         "quarantine": QUARANTINE,
+        "silence": SILENCE_SECONDS,
     }
     rows = session.execute(_RESCUE, parameters)
     return [Rescued(row.id, row.worker_died, row.quarantined) for row in rows]
