@@ -14,7 +14,7 @@ from ops.acting import acting, operator
 from ops.connections import open_redis, open_session
 from ops.moments import MOMENT
 from ops.output import dry_run_option, in_words, instant, json_option, print_json, print_table, say
-from tasks.intake import GROUP
+from tasks.intake import GROUP, stream_order
 
 MILLISECONDS = 1000
 DEFAULT_LIMIT = 50
@@ -160,18 +160,14 @@ def _set_back(redis: Redis, keyspace: Keyspace, start: str) -> None:
     group = _group(redis, keyspace)
     if group is None:
         redis.xgroup_create(keyspace.journal, GROUP, id="0", mkstream=True)
-    elif _order(start) <= _order(group["last-delivered-id"].decode()):
+    elif stream_order(start) <= stream_order(group["last-delivered-id"].decode()):
+        redis.delete(keyspace.journal_taken_in)  # what is taken in again is kept for as long as if it were new
         redis.xgroup_setid(keyspace.journal, GROUP, _just_before(start))
 
 
 def _just_before(stream_id: str) -> str:
-    milliseconds, _ = _order(stream_id)
+    milliseconds, _ = stream_order(stream_id)
     return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else "0-0"
-
-
-def _order(stream_id: str) -> tuple[int, int]:
-    milliseconds, _, number = stream_id.partition("-")
-    return int(milliseconds), int(number)
 
 
 def _instant(stream_id: bytes) -> str:

@@ -247,3 +247,9 @@ def reused_view(entry: JournalEntry) -> JobView:
         created_at=accepted,
         updated_at=accepted,
     )
+
+
+def stream_order(stream_id: str) -> tuple[int, int]:
+    """Return an id of a stream's entry as what orders it: milliseconds, and the number within them."""
+    milliseconds, _, number = stream_id.partition("-")
+    return int(milliseconds), int(number or 0)

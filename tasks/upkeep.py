@@ -10,7 +10,7 @@ from celery import Celery
 
 from tasks.contracts.repairs import WAITING_SECONDS
 from tasks.contracts.steps import Step
-from tasks.intake import GROUP, publish, take_waiting
+from tasks.intake import GROUP, publish, stream_order, take_waiting
 from tasks.publisher import empty_queues
 from tasks.schedules import give_out_slots
 from workers.jobs.forget import forget
@@ -147,13 +147,15 @@ def trim(runtime: Runtime, clock: Callable[[], float]) -> None:
     if not groups:
         return
     now, pending = clock(), redis.xpending(journal, GROUP)
+    horizon = (pending["min"] or groups[0]["last-delivered-id"]).decode()
     with Step.TRIM:
-        redis.zadd(notes, {pending["min"] or groups[0]["last-delivered-id"]: now}, nx=True)
+        redis.zadd(notes, {horizon: now}, nx=True)
         old: Any = redis.zrevrangebyscore(
             notes, now - runtime.settings.jobs.journal_keep, "-inf", 0, 1, withscores=True
         )
         for taken_in, noted in old:
-            redis.xtrim(journal, minid=taken_in.decode(), approximate=True)
+            # An operator may have set the journal back since: what is to be read again stays.
+            redis.xtrim(journal, minid=min(taken_in.decode(), horizon, key=stream_order), approximate=True)
             redis.zremrangebyscore(notes, "-inf", f"({noted!r}")
     for consumer in redis.xinfo_consumers(journal, GROUP):
         if not consumer["pending"] and consumer["idle"] > IDLE_CONSUMER_MS:

@@ -397,6 +397,17 @@ def test_trimming_keeps_for_a_day_what_was_taken_in_a_day_after_it_was_read(hous
     assert len(stream_ids(house)) <= 100
 
 
+def test_trimming_keeps_what_an_operator_has_read_again(house: House) -> None:
+    reader, day = house.reader(), house.runtime.settings.jobs.journal_keep
+    house.post(*(payment_entry("k") for _ in range(300)))
+    reader.take_new()
+    trim(house.runtime, lambda: 0.0)
+    house.runtime.redis.xgroup_setid(house.keyspace.journal, "dispatchers", "0-0")
+    for now in (day, 2 * day):
+        trim(house.runtime, lambda now=now: now)  # type: ignore[misc]  # as above
+        assert len(stream_ids(house)) == 300
+
+
 def test_trimming_without_a_journal_or_a_group_drops_nothing(house: House) -> None:
     with pytest.raises(redis.exceptions.ResponseError):
         trim(house.runtime, lambda: 4_000_000_000.0)
