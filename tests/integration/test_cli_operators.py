@@ -8,6 +8,7 @@ import pytest
 
 from ops.acting import STEP
 from tasks.contracts.steps import Step
+from tasks.upkeep import trim
 from tests.builders.command_line import Run, runner
 from tests.builders.entries import payment_entry, resigned
 from tests.builders.house import House
@@ -311,8 +312,11 @@ def test_a_restored_database_takes_the_journal_in_again_and_its_views_win(house:
     dry = run("journal", "reread", *WHY, "--dry-run")
     assert dry.err == "2 entries would be read again from 0-0; nothing was changed\n"
     before = house.one("SELECT epoch FROM projection_epoch")["epoch"]
+    trim(house.runtime, lambda: 0.0)
+    assert house.runtime.redis.exists(house.keyspace.journal_taken_in)
     ran = run("journal", "reread", *WHY)
     assert ran.code == 0
+    assert not house.runtime.redis.exists(house.keyspace.journal_taken_in), "it is kept for a day from now on"
     house.reader().take_new()
     assert sorted(states(house)) == sorted(entry.job_id for entry in entries)
     assert house.one("SELECT epoch FROM projection_epoch")["epoch"] == before + 1
